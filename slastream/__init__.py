@@ -1,0 +1,3 @@
+"""slastream: real-time SLA timers over Kafka."""
+
+__version__ = "0.1.0"
