@@ -269,7 +269,7 @@ def _actor(step: Step) -> str:
     people = {
         "agent": step.ticket.agent,
         "customer": step.ticket.contact,
-        "automation": "autoreply",
+        "automation": "workflow",
     }
     return _opener(step.ticket) if step.happening == "created" else people[step.who]
 
