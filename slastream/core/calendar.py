@@ -11,9 +11,11 @@ takes all of it away, the hours after midnight too.
 
 from __future__ import annotations
 
+import importlib
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from slastream.core.errors import Misconfigured
@@ -38,7 +40,7 @@ WEEK = (
 
 _MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
-_FINE_FREQUENCIES = re.compile(r"FREQ=(HOURLY|MINUTELY|SECONDLY)", re.IGNORECASE)
+_WITHIN_A_DAY = re.compile(r"FREQ=(HOURLY|MINUTELY|SECONDLY)|BY(HOUR|MINUTE|SECOND)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,7 @@ class DayRule:
         if self.rrule is not None:
             if self.yearly is not None:
                 raise Misconfigured("an exception has a day of the year or an rrule, not both")
-            if _FINE_FREQUENCIES.search(self.rrule):
-                raise Misconfigured(
-                    f"{self.rrule!r} repeats within a day; an rrule names dates here"
-                )
+            self.recurrence()
         elif (self.date is None) == (self.yearly is None):
             raise Misconfigured("an exception needs one of: a date, a day of the year, an rrule")
         if self.yearly is not None:
@@ -95,6 +94,24 @@ class DayRule:
     def dated(self) -> bool:
         """Whether the rule is about one date only, and so goes before every rule that recurs."""
         return self.rrule is None and self.yearly is None
+
+    def recurrence(self) -> Any:
+        """Return the `dateutil` recurrence of `rrule`, which yields midnights of the dates meant.
+
+        Raises `Misconfigured` for text that is no recurrence of dates.
+        """
+        rule = self.rrule or ""
+        if _WITHIN_A_DAY.search(rule):
+            raise Misconfigured(f"the rrule {rule!r} names times of day; an exception names dates")
+        first = (self.date or date(1970, 1, 1)).toordinal()
+        # Imported here since few calendars have one, and everybody imports this module.
+        reader: Any = importlib.import_module("dateutil.rrule")
+        try:
+            return reader.rrulestr(
+                rule, dtstart=datetime.fromordinal(first), cache=True, ignoretz=True
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Misconfigured(f"{rule!r} is no RFC 5545 rrule: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
