@@ -1,9 +1,9 @@
 """Whose fault is it? Three answers, no fourth.
 
-    SlastreamError
-    ├── Rejected          their data: it goes onto a dead-letter topic, the stream goes on
-    ├── Misconfigured     our operator: at start, with file, line and key
-    └── InvariantBroken   our bug: the record or the partition is set aside, loudly
+SlastreamError
+├── Rejected          their data: it goes onto a dead-letter topic, the stream goes on
+├── Misconfigured     our operator: at start, with file, line and key
+└── InvariantBroken   our bug: the record or the partition is set aside, loudly
 """
 
 from __future__ import annotations
@@ -33,7 +33,12 @@ class Misconfigured(SlastreamError):
     """
 
     def __init__(
-        self, message: str, *, where: str | None = None, key: str | None = None, hint: str | None = None
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        key: str | None = None,
+        hint: str | None = None,
     ) -> None:
         place = ": ".join(part for part in (where, key) if part)
         text = f"{place}: {message}" if place else message

@@ -13,7 +13,9 @@ from msgspec import UNSET, Struct, UnsetType
 
 from slastream.core.instant import Instant
 
-Kind = Literal["created", "updated", "comment", "deleted", "merged", "restored", "snapshot", "absorbed"]
+Kind = Literal[
+    "created", "updated", "comment", "deleted", "merged", "restored", "snapshot", "absorbed"
+]
 """`absorbed` is what ingest tells the survivor of a merge about the ticket that went into it."""
 
 ActorKind = Literal["agent", "customer", "automation", "system", "unknown"]

@@ -16,6 +16,10 @@ from slastream.core.event import State
 from slastream.core.instant import Instant, Millis
 
 
+def _empty() -> MappingProxyType[Any, Any]:
+    return MappingProxyType({})
+
+
 class Indicator(IntEnum):
     """What is timed (D06)."""
 
@@ -58,10 +62,14 @@ class Level:
         """Return the elapsed time at which this level is reached, for a target in milliseconds."""
         if self.kind == "percent":
             return round(target * self.amount / 100)
-        return target - round(self.amount) if self.kind == "remaining" else target + round(self.amount)
+        return (
+            target - round(self.amount) if self.kind == "remaining" else target + round(self.amount)
+        )
 
 
-Retarget = Literal["from_creation", "from_change", "carry_elapsed_percent", "strictest_ever", "frozen_at_first"]
+Retarget = Literal[
+    "from_creation", "from_change", "carry_elapsed_percent", "strictest_ever", "frozen_at_first"
+]
 Reopen = Literal["continue", "new_cycle", "new_cycle_after", "include_resolved_time", "ignore"]
 
 
@@ -87,7 +95,9 @@ class Options:
     enforce_from: Instant | None = None
     business_day_due: Literal["same_time", "end_of_day"] = "same_time"
     start: Literal["immediately", "next_open", "next_day"] = "immediately"
-    origin: MappingProxyType[str, str] = MappingProxyType({"phone": "immediate"})
+    origin: MappingProxyType[str, str] = field(
+        default_factory=lambda: MappingProxyType({"phone": "immediate"})
+    )
     """By channel, how a ticket that an agent logged is answered: normal, immediate, skip (D10)."""
     reopen_grace: Millis = 0
     """A reopening that is closed again within this time is no reopening (D17)."""
@@ -103,13 +113,15 @@ class Policy:
 
     name: str
     calendar: str
-    when: MappingProxyType[str, tuple[str, ...]] = MappingProxyType({})
+    when: MappingProxyType[str, tuple[str, ...]] = field(default_factory=_empty)
     """Attribute -> accepted values, both folded by `fold_text`. Empty: everyone."""
-    targets: MappingProxyType[Indicator, MappingProxyType[str, Target]] = MappingProxyType({})
+    targets: MappingProxyType[Indicator, MappingProxyType[str, Target]] = field(
+        default_factory=_empty
+    )
     """Indicator -> folded priority (or `default`) -> target."""
     at_risk: tuple[Level, ...] = ()
     overdue: tuple[Level, ...] = ()
-    objective: MappingProxyType[Indicator, float] = MappingProxyType({})
+    objective: MappingProxyType[Indicator, float] = field(default_factory=_empty)
     """Indicator -> the attainment that was promised, in percent."""
     rank: int = 0
     """Higher wins before specificity is looked at."""
@@ -133,14 +145,14 @@ class SourceMapping:
     `statuses` is keyed by (board, status, sub_status), each folded by `fold_text`, with "" for "any".
     """
 
-    statuses: MappingProxyType[tuple[str, str, str], Mapped] = MappingProxyType({})
-    priorities: MappingProxyType[str, str] = MappingProxyType({})
+    statuses: MappingProxyType[tuple[str, str, str], Mapped] = field(default_factory=_empty)
+    priorities: MappingProxyType[str, str] = field(default_factory=_empty)
     """Folded raw priority -> the priority of the book's targets."""
     preset: str | None = None
     timezone: str | None = None
     assigned_is_responded: bool = False
     """A ticket in a NEW status that has an assignee counts as RESPONDED."""
-    matrix: MappingProxyType[tuple[str, str], str] = MappingProxyType({})
+    matrix: MappingProxyType[tuple[str, str], str] = field(default_factory=_empty)
     """(impact, urgency) -> priority, where the source gives none (D23)."""
 
 
@@ -155,7 +167,7 @@ class Book:
     calendars: MappingProxyType[str, Calendar]
     policies: tuple[Policy, ...]
     sources: MappingProxyType[str, SourceMapping]
-    extra: MappingProxyType[str, Any] = MappingProxyType({})
+    extra: MappingProxyType[str, Any] = field(default_factory=_empty)
 
 
 def fold_text(text: str) -> str:

@@ -53,4 +53,10 @@ class Effects:
     """A `fire` that stopped at its limit with deadlines still due."""
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.messages or self.deadlines_put or self.deadlines_del or self.position is not None)
+        return bool(
+            self.rows
+            or self.messages
+            or self.deadlines_put
+            or self.deadlines_del
+            or self.position is not None
+        )

@@ -1,0 +1,340 @@
+"""Who was told what: the difference between what is true of a ticket and what was announced.
+
+A fold says which levels stand. This file compares them with the levels that were announced before
+and returns what to publish: new alerts, what clears them, what corrects them, and outcomes. Because
+it is a difference, a late event needs no case of its own: what is no longer a fact is corrected.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from slastream.core.books import AT_RISK, BREACH, OVERDUE, TenantBooks
+from slastream.core.clock import Clock, Hit, Phase
+from slastream.core.event import State
+from slastream.core.instant import Instant, Millis
+from slastream.core.policy import INDICATORS, Indicator
+from slastream.core.ticket import Fold, options_of
+
+SENT, SKIPPED, CLEARED, CORRECTED = range(4)
+_LABELS = tuple(INDICATORS)
+
+
+class Announced(Struct, array_like=True):
+    """A level that was dealt with: sent, or passed over because a higher one was sent."""
+
+    indicator: int
+    cycle: int
+    kind: int
+    text: str
+    at: Instant
+    id: str
+    how: int = SENT
+
+
+class Published(Struct, array_like=True):
+    """The outcome of a clock cycle as it was last published."""
+
+    indicator: int
+    cycle: int
+    outcome: str
+    final: bool
+    reached: Instant
+    elapsed: Millis
+    id: str
+    retracted: bool = False
+
+
+class Told(Struct, array_like=True):
+    """Everything that was announced about one ticket."""
+
+    alerts: list[Announced] = []
+    outcomes: list[Published] = []
+    hold: Instant | None = None
+    """Levels that were past when they were armed wait until here (`settle`)."""
+    quiet_until: Instant = -1
+    """Levels passed up to here are history that was imported: measured, not announced (D41)."""
+
+
+class Notice(NamedTuple):
+    """One alert to publish. `hit` is None where a correction leaves nothing."""
+
+    type: str
+    id: str
+    clock: Clock
+    hit: Hit | None
+    kind: int
+    text: str
+    reason: str = ""
+    before: Announced | None = None
+
+
+class Decided(NamedTuple):
+    """One outcome to publish."""
+
+    id: str
+    clock: Clock
+    outcome: str
+    finality: str
+    replaces: str | None
+
+
+class Announcement(NamedTuple):
+    """What to publish now, how many levels were passed over, and when to look again."""
+
+    notices: list[Notice]
+    outcomes: list[Decided]
+    skipped: int
+    next: Instant | None
+
+
+TYPES = ("at_risk", "breached", "breached")
+"""By kind of level: an overdue level is a reminder of the breach."""
+
+
+def fact_id(*parts: object) -> str:
+    """Return the deterministic id of a fact: 32 hexadecimal digits of a hash over its parts."""
+    text = "\x1f".join(map(str, parts))
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def announce(key: str, ticket: Fold, told: Told, now: Instant, books: TenantBooks) -> Announcement:
+    """Return what to publish about a ticket at `now`, and note it in `told`.
+
+    Of several levels that stand unannounced on one clock, the highest is sent and the others are
+    passed over (D31, D41).
+    """
+    notices: list[Notice] = []
+    outcomes: list[Decided] = []
+    skipped = 0
+    wake: Instant | None = None
+    held = told.hold is not None and now < told.hold
+    waiting = False
+    if told.alerts:
+        _take_back(key, ticket, told, notices)
+    for clock in ticket.clocks:
+        if clock.hits:
+            new = _unannounced(clock, told)
+            if new:
+                ready, later = _ripe(clock, new, now, books)
+                wake = _sooner(wake, later)
+                if ready and held:
+                    waiting = True
+                elif ready:
+                    skipped += _send(key, clock, ready, told, notices, books)
+        if clock.next_at is not None:
+            wake = _sooner(wake, clock.next_at + options_of(clock, books).grace)
+        if clock.target is not None and (clock.phase == Phase.STOPPED or told.outcomes):
+            wake = _sooner(wake, _decide(key, ticket, clock, told, now, outcomes, books))
+    if told.outcomes:
+        _retract_vanished(key, ticket, told, outcomes)
+    if waiting:
+        wake = _sooner(wake, told.hold)
+    elif not held:
+        told.hold = None
+    return Announcement(notices, outcomes, skipped, wake)
+
+
+def has_unannounced(ticket: Fold, told: Told) -> bool:
+    """Return whether a level stands that nobody was told about."""
+    return any(clock.hits and _unannounced(clock, told) for clock in ticket.clocks)
+
+
+def _sooner(one: Instant | None, other: Instant | None) -> Instant | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+def _unannounced(clock: Clock, told: Told) -> list[Hit]:
+    hits = [hit for hit in clock.hits if hit.on]
+    if not hits or not told.alerts:
+        return hits
+    known = {
+        (entry.kind, entry.text, entry.at)
+        for entry in told.alerts
+        if entry.indicator == clock.indicator and entry.cycle == clock.cycle
+    }
+    return [hit for hit in hits if (hit.kind, hit.text, hit.at) not in known]
+
+
+def _ripe(
+    clock: Clock, hits: list[Hit], now: Instant, books: TenantBooks
+) -> tuple[list[Hit], Instant | None]:
+    """Split hits into those whose grace is over, and the instant at which the next one's is (D39)."""
+    grace = options_of(clock, books).grace
+    ready: list[Hit] = []
+    later: Instant | None = None
+    for hit in hits:
+        at = hit.at + grace + (hit.kind == BREACH)
+        if at <= now:
+            ready.append(hit)
+        else:
+            later = _sooner(later, at)
+    return ready, later
+
+
+def _send(
+    key: str, clock: Clock, ready: list[Hit], told: Told, notices: list[Notice], books: TenantBooks
+) -> int:
+    """Announce the highest of the ready levels, if any may be announced; returns how many were passed over."""
+    enforce = options_of(clock, books).enforce_from
+    quiet = max(told.quiet_until, -1 if enforce is None else enforce - 1)
+    loud = [
+        hit
+        for hit in ready
+        if hit.at > quiet and not (hit.kind == AT_RISK and clock.breached is not None)
+    ]
+    top = max(loud, key=lambda hit: (hit.kind, hit.at), default=None)
+    if top is not None and top.kind != OVERDUE:
+        # The order in which levels were recorded is the order of their height.
+        top = [hit for hit in loud if hit.kind == top.kind][-1]
+    for hit in ready:
+        id_ = alert_id(key, clock, hit)
+        sent = hit is top
+        told.alerts.append(
+            Announced(
+                clock.indicator,
+                clock.cycle,
+                hit.kind,
+                hit.text,
+                hit.at,
+                id_,
+                SENT if sent else SKIPPED,
+            )
+        )
+        if sent:
+            notices.append(Notice(TYPES[hit.kind], id_, clock, hit, hit.kind, hit.text, hit.cause))
+    return len(ready) - (top is not None)
+
+
+def alert_id(key: str, clock: Clock, hit: Hit) -> str:
+    """Return the id of an alert: the same fact has the same id whoever announces it, and how often (D32)."""
+    return fact_id(
+        key, clock.indicator, clock.cycle, clock.policy, clock.target, hit.kind, hit.text, hit.at
+    )
+
+
+def _take_back(key: str, ticket: Fold, told: Told, notices: list[Notice]) -> None:
+    """Clear what no longer stands, and correct what turned out never to have been."""
+    for entry in list(told.alerts):
+        if entry.how not in (SENT, CLEARED):
+            continue
+        clock = _clock_of(ticket, entry.indicator, entry.cycle)
+        same = [hit for hit in clock.hits if hit.kind == entry.kind and hit.text == entry.text]
+        hit = next((hit for hit in same if hit.at == entry.at), None)
+        if hit is None:
+            if entry.how == SENT or entry.kind == BREACH:
+                _correct(key, clock, entry, same, told, notices)
+        elif not hit.on and entry.how == SENT:
+            entry.how = CLEARED
+            id_ = fact_id(entry.id, "cleared", hit.off, hit.off_at)
+            notices.append(
+                Notice("cleared", id_, clock, hit, entry.kind, entry.text, hit.off, entry)
+            )
+
+
+def _correct(
+    key: str, clock: Clock, entry: Announced, same: list[Hit], told: Told, notices: list[Notice]
+) -> None:
+    entry.how = CORRECTED
+    known = {(other.kind, other.text, other.at) for other in told.alerts}
+    instead = next((hit for hit in same if (hit.kind, hit.text, hit.at) not in known), None)
+    if instead is not None:
+        how = SENT if instead.on else CLEARED
+        id_ = alert_id(key, clock, instead)
+        told.alerts.append(
+            Announced(
+                clock.indicator, clock.cycle, instead.kind, instead.text, instead.at, id_, how
+            )
+        )
+    id_ = fact_id(entry.id, "corrected", instead.at if instead else None)
+    notices.append(
+        Notice("corrected", id_, clock, instead, entry.kind, entry.text, "late_event", entry)
+    )
+
+
+def _clock_of(ticket: Fold, indicator: int, cycle: int) -> Clock:
+    """Return the clock of an announcement, or its indicator's latest when that cycle is no longer a fact."""
+    ours = [clock for clock in ticket.clocks if clock.indicator == indicator]
+    return next((clock for clock in ours if clock.cycle == cycle), ours[-1])
+
+
+def _decide(
+    key: str,
+    ticket: Fold,
+    clock: Clock,
+    told: Told,
+    now: Instant,
+    outcomes: list[Decided],
+    books: TenantBooks,
+) -> Instant | None:
+    """Publish the outcome of a stopped clock when it is new, and retract that of a reopened one (D16, D18)."""
+    before = next(
+        (p for p in told.outcomes if p.indicator == clock.indicator and p.cycle == clock.cycle),
+        None,
+    )
+    if clock.phase != Phase.STOPPED or clock.reached is None:
+        if before is not None and not before.retracted:
+            _retract(key, clock, before, outcomes)
+        return None
+    final_at = clock.reached + options_of(clock, books).verification
+    final = (
+        clock.indicator != Indicator.RESOLUTION
+        or clock.old
+        or ticket.state == State.CLOSED
+        or now >= final_at
+    )
+    outcome = clock.outcome
+    now_is = (outcome, final, clock.reached, clock.elapsed, False)
+    if before is None or now_is != (
+        before.outcome, before.final, before.reached, before.elapsed, before.retracted,
+    ):  # fmt: skip
+        finality = "final" if final else "provisional"
+        id_ = fact_id(
+            key,
+            "outcome",
+            clock.indicator,
+            clock.cycle,
+            outcome,
+            finality,
+            clock.reached,
+            clock.elapsed,
+        )
+        replaces = before.id if before is not None and not before.retracted else None
+        outcomes.append(Decided(id_, clock, outcome, finality, replaces))
+        if before is not None:
+            told.outcomes.remove(before)
+        told.outcomes.append(
+            Published(
+                clock.indicator, clock.cycle, outcome, final, clock.reached, clock.elapsed, id_
+            )
+        )
+    return None if final else final_at
+
+
+def _retract(key: str, clock: Clock, before: Published, outcomes: list[Decided]) -> None:
+    before.retracted = True
+    id_ = fact_id(before.id, "retracted")
+    outcomes.append(Decided(id_, clock, before.outcome, "retracted", before.id))
+
+
+def _retract_vanished(key: str, ticket: Fold, told: Told, outcomes: list[Decided]) -> None:
+    """Retract the outcome of a cycle that a late event has undone."""
+    cycles = {(clock.indicator, clock.cycle) for clock in ticket.clocks if clock.target is not None}
+    for before in told.outcomes:
+        if (before.indicator, before.cycle) not in cycles and not before.retracted:
+            _retract(key, _clock_of(ticket, before.indicator, before.cycle), before, outcomes)
+
+
+def dedup_key(key: str, clock: Clock, kind: int) -> str:
+    """Return what folds an alert with what clears it: at most 200 ASCII bytes, ending in the kind (contracts 3)."""
+    tail = (
+        f"/{_LABELS[clock.indicator]}/{clock.cycle}/{'at_risk' if kind == AT_RISK else 'breached'}"
+    )
+    if len(key) + len(tail) <= 200 and key.isascii():
+        return key + tail
+    return fact_id(key) + tail

@@ -1,0 +1,128 @@
+"""A fact: what a row remembers of one event, and the order in which facts are folded (D38).
+
+The order depends on the event alone, never on when it arrived, so any order of arrival ends in the
+same verdicts: event time, then the source's own sequence, then what the event asks for (a stop wins
+over a pause, a cancellation over everything), then the id.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+from msgspec import UNSET, Struct
+
+from slastream.core.event import STATES, TOLD, Event, State
+from slastream.core.instant import Instant, Millis
+
+KINDS = ("created", "updated", "comment", "deleted", "merged", "restored", "snapshot", "absorbed")
+CREATED, UPDATED, COMMENT, DELETED, MERGED, RESTORED, SNAPSHOT, ABSORBED = range(8)
+_KIND = {name: code for code, name in enumerate(KINDS)}
+
+ACTORS = ("agent", "customer", "automation", "system", "unknown")
+AGENT, CUSTOMER, AUTOMATION, SYSTEM, UNKNOWN = range(5)
+_ACTOR = {name: code for code, name in enumerate(ACTORS)}
+
+PUBLIC, INTERNAL = 1, 2
+
+SKEW_TOLERANCE: Millis = 60_000
+"""How far an event may lie before the broker's append time before it is clamped (D39)."""
+
+
+class Fact(Struct, array_like=True):
+    """One event, as a row keeps it. `told` is an index into the row's list of told attributes."""
+
+    at: Instant
+    sequence: int
+    rank: int
+    id: int
+    kind: int
+    log: Instant
+    told: int = -1
+    status: str | None = None
+    sub: str | None = None
+    state: int = -1
+    on: str = ""
+    actor: int = UNKNOWN
+    comment: int = 0
+    created: Instant | None = None
+    imported: bool = False
+    skewed: bool = False
+
+    @property
+    def order(self) -> tuple[Instant, int, int, int]:
+        return self.at, self.sequence, self.rank, self.id
+
+
+def id_hash(text: str) -> int:
+    """Return the 63-bit digest under which a row remembers an event id."""
+    return (
+        int.from_bytes(
+            blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big"
+        )
+        >> 1
+    )
+
+
+def told_by(event: Event) -> dict[str, Any]:
+    """Return the attributes that an event states: absent ones are missing, cleared ones None."""
+    told: dict[str, Any] = {}
+    for name in TOLD:
+        value = getattr(event, name)
+        if value is not UNSET:
+            told[name] = value
+    if event.attributes is not UNSET:
+        for name, value in event.attributes.items():
+            if value is None or isinstance(value, str):
+                told["attributes." + name] = value
+            elif isinstance(value, (int, float, bool)):
+                told["attributes." + name] = str(value)
+    if event.reported is not UNSET:
+        told["reported"] = event.reported
+    if event.absorbed is not UNSET:
+        told["absorbed"] = event.absorbed
+    if event.merged_into is not None:
+        told["merged_into"] = event.merged_into
+    return told
+
+
+def fact_of(event: Event, log_time: Instant, rank: int) -> Fact:
+    """Return the fact of an event, its time clamped to the log's plus a tolerance (D39)."""
+    at, skewed = event.occurred_at, False
+    if at > log_time + SKEW_TOLERANCE:
+        at, skewed = log_time + SKEW_TOLERANCE, True
+    kind = _KIND[event.kind]
+    comment = event.comment
+    status, sub = event.status, event.sub_status
+    state, on = structural(event, kind)
+    return Fact(
+        at=at,
+        sequence=-1 if event.sequence is None else event.sequence,
+        rank=rank,
+        id=id_hash(event.id),
+        kind=kind,
+        log=log_time,
+        status=status if isinstance(status, str) else None,
+        sub=sub if isinstance(sub, str) else None,
+        state=state,
+        on=on,
+        actor=UNKNOWN if event.actor is None else _ACTOR[event.actor.kind],
+        comment=0 if comment is None else PUBLIC if comment.public else INTERNAL,
+        created=event.created_at,
+        imported=event.imported,
+        skewed=skewed,
+    )
+
+
+def structural(event: Event, kind: int) -> tuple[int, str]:
+    """Return the state that an event gives by itself, without any mapping; -1 when it gives none."""
+    if kind == DELETED:
+        return State.CANCELLED, event.reason or "deleted"
+    if kind == MERGED or event.merged_into is not None:
+        return State.CANCELLED, "merged"
+    if event.state is None:
+        return -1, ""
+    state = STATES[event.state]
+    if state == State.WAITING:
+        return state, event.waiting_on or "unknown"
+    return state, (event.reason or "void") if state == State.CANCELLED else ""

@@ -1,0 +1,451 @@
+"""A ticket's state as a fold of its facts (D01), judged by the books in force.
+
+Nothing here knows what time it is: `step` moves a ticket to the time of a fact, `Fold.advance` to
+any instant. Who is told about it, and whether once, is the business of `slastream.core.alert`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from slastream.core import clock as clocks
+from slastream.core.books import TenantBooks, Version
+from slastream.core.choice import Terms
+from slastream.core.clock import Clock, Mode, Phase
+from slastream.core.event import State
+from slastream.core.fact import (
+    ABSORBED,
+    AGENT,
+    CREATED,
+    DELETED,
+    MERGED,
+    PUBLIC,
+    RESTORED,
+    UNKNOWN,
+    Fact,
+)
+from slastream.core.instant import Instant
+from slastream.core.policy import Indicator, Options, Target, fold_text
+from slastream.core.retarget import retarget, target_length
+
+RESPONSE, PLAN, RESOLUTION = int(Indicator.RESPONSE), int(Indicator.PLAN), int(Indicator.RESOLUTION)
+_WORKED = (State.RESPONDED, State.IN_PROGRESS)
+_DONE = (State.RESOLVED, State.CLOSED)
+
+
+class Interval(Struct, array_like=True):
+    """One entry of the ledger: a state from an instant until the next entry's."""
+
+    at: Instant
+    state: int
+    on: str = ""
+    cause: int = 0
+
+
+class Fold(Struct, array_like=True):
+    """What the facts of a ticket amount to."""
+
+    start: Instant
+    known: bool
+    """Whether its creation was told: a ticket without is measured and never judged (D41)."""
+    source: str
+    state: int = State.NEW
+    on: str = ""
+    attributes: dict[str, Any] = {}
+    ledger: list[Interval] = []
+    clocks: list[Clock] = []
+    reopened: int = 0
+    acknowledged: Instant | None = None
+    responded: bool = False
+    horizon: Instant = 0
+    """The last instant that is recorded in this fold: an earlier fact needs a new fold."""
+    unmapped: tuple[str, str] | None = None
+    """Board and status of the last fact, when no mapping knows the status."""
+
+    def advance(self, until: Instant, books: TenantBooks) -> None:
+        """Record what running clocks pass up to `until`."""
+        for clock in self.clocks:
+            if clock.next_at is not None and clock.next_at <= until:
+                coverage, steps = books.coverage(clock.calendar), books.steps_for(clock)
+                if clocks.advance(clock, until, coverage, steps):
+                    self.horizon = max(self.horizon, clock.hits[-1].at + 1)
+
+    def live(self) -> list[Clock]:
+        """Return the clocks of the current cycles."""
+        return [clock for clock in self.clocks if not clock.old]
+
+
+def version_of(clock: Clock, books: TenantBooks) -> Version:
+    """Return the book version that a clock is pinned to (D24)."""
+    return books.named(clock.book) or books.at(clock.started)
+
+
+def options_of(clock: Clock, books: TenantBooks) -> Options:
+    """Return the options of the policy that judges a clock."""
+    policy = books.policy_of(clock)
+    return policy.options if policy is not None else _DEFAULTS
+
+
+_DEFAULTS = Options()
+
+
+def fold(
+    facts: Sequence[Fact], told: Sequence[dict[str, Any]], source: str, books: TenantBooks
+) -> Fold:
+    """Fold facts, given in their order, into the state of a ticket."""
+    facts = _undeleted(facts)
+    result = begin(facts, told, source, books)
+    for fact in facts:
+        step(result, fact, told, books)
+    return result
+
+
+def _undeleted(facts: Sequence[Fact]) -> Sequence[Fact]:
+    """Return the facts without the deletions and merges that a later `restored` undoes (D42, D44)."""
+    last = max((i for i, fact in enumerate(facts) if fact.kind == RESTORED), default=-1)
+    if last < 0:
+        return facts
+    kept = [fact for i, fact in enumerate(facts) if i > last or fact.kind not in (DELETED, MERGED)]
+    return kept or facts
+
+
+def begin(
+    facts: Sequence[Fact], told: Sequence[dict[str, Any]], source: str, books: TenantBooks
+) -> Fold:
+    """Start a ticket: NEW since its creation, with the attributes that its first fact tells."""
+    first = facts[0]
+    created = next((fact.created for fact in facts if fact.created is not None), None)
+    if created is None:
+        created = next((fact.at for fact in facts if fact.kind == CREATED), None)
+    result = Fold(
+        start=first.at if created is None else created, known=created is not None, source=source
+    )
+    version = books.at(result.start)
+    _tell(result, first, told, version)
+    chosen = version.chooser.terms(result.attributes, result.start)
+    if chosen[RESOLUTION].options.merge == "inherit_earliest_start":
+        _inherit_start(result, facts, told)
+    result.ledger.append(Interval(result.start, State.NEW))
+    for indicator in Indicator:
+        result.clocks.append(
+            _new_clock(result, indicator, 1, result.start, chosen[indicator], version, books)
+        )
+    return result
+
+
+def _inherit_start(result: Fold, facts: Sequence[Fact], told: Sequence[dict[str, Any]]) -> None:
+    for fact in facts:
+        if fact.kind == ABSORBED and fact.told >= 0:
+            created = (told[fact.told].get("absorbed") or {}).get("created_at")
+            if isinstance(created, int):
+                result.start = min(result.start, created)
+
+
+def _new_clock(
+    ticket: Fold,
+    indicator: int,
+    cycle: int,
+    at: Instant,
+    terms: Terms,
+    version: Version,
+    books: TenantBooks,
+) -> Clock:
+    coverage = books.coverage(terms.calendar)
+    options = terms.options
+    started = at
+    if cycle == 1 and options.start == "next_open":
+        started = coverage.next_open(at)
+    elif cycle == 1 and options.start == "next_day":
+        started = coverage.next_working_day(at)
+    target = terms.target
+    clock = Clock(
+        indicator=indicator,
+        cycle=cycle,
+        started=started,
+        policy=terms.policy,
+        book=version.book.version,
+        calendar=terms.calendar,
+        amount=target.amount if target else None,
+        bd=target is not None and target.unit == "bd",
+        target=target_length(target, coverage, started, options)
+        if target and ticket.known
+        else None,
+    )
+    if indicator == PLAN and options.plan_origin == "responded":
+        clock.phase = Phase.PENDING
+        return clock
+    _start(clock, started, books)
+    return clock
+
+
+def _start(clock: Clock, at: Instant, books: TenantBooks) -> None:
+    clocks.run(clock, at, books.coverage(clock.calendar), books.steps_for(clock))
+
+
+def step(ticket: Fold, fact: Fact, told: Sequence[dict[str, Any]], books: TenantBooks) -> None:
+    """Move a ticket to the time of a fact and apply it."""
+    at = max(fact.at, ticket.start)
+    ticket.advance(at, books)
+    version = books.at(at)
+    if _tell(ticket, fact, told, version) or fact.kind == ABSORBED:
+        for clock in ticket.clocks:
+            if clock.open:
+                _reconsider(ticket, clock, at, fact, told, books)
+    state, on, stated = _state(ticket, fact, version)
+    before = ticket.state
+    human = fact.actor in (AGENT, UNKNOWN)
+    if before in _DONE and state < State.RESOLVED:
+        ticket.reopened += 1
+    if state != before or on != ticket.on:
+        ticket.state, ticket.on = state, on
+        ticket.ledger.append(Interval(at, state, on, fact.id))
+    if (
+        stated
+        and state == State.RESPONDED
+        and fact.actor not in (AGENT, UNKNOWN)
+        and ticket.acknowledged is None
+    ):
+        ticket.acknowledged = at
+    _milestones(ticket, fact, at, before, stated, human, books)
+    _transitions(ticket, fact, at, books)
+
+
+def _tell(ticket: Fold, fact: Fact, told: Sequence[dict[str, Any]], version: Version) -> bool:
+    """Take over the attributes that a fact tells; returns whether any changed."""
+    attributes, changed = ticket.attributes, False
+    if not attributes:
+        attributes["source"] = ticket.source
+    if fact.status is not None:
+        attributes["status"] = fact.status
+        attributes["sub_status"] = fact.sub
+    elif fact.sub is not None:
+        attributes["sub_status"] = fact.sub
+    if fact.told < 0:
+        return False
+    for name, value in told[fact.told].items():
+        if name == "absorbed":
+            continue
+        if name == "priority" and value is not None:
+            attributes["raw_priority"] = value
+            value = version.mapping(ticket.source).priorities.get(fold_text(value), value)
+        if attributes.get(name) != value:
+            attributes[name] = value
+            changed = True
+    if (
+        changed
+        and attributes.get("priority") is None
+        and attributes.get("impact")
+        and attributes.get("urgency")
+    ):
+        grid = version.mapping(ticket.source).matrix
+        derived = grid.get((fold_text(attributes["impact"]), fold_text(attributes["urgency"])))
+        if derived is not None:
+            attributes["priority"] = derived
+    return changed
+
+
+def _state(ticket: Fold, fact: Fact, version: Version) -> tuple[int, str, bool]:
+    """Return the state after a fact, who it waits on, and whether the fact stated it."""
+    ticket.unmapped = None
+    if fact.state >= 0:
+        return fact.state, fact.on, True
+    if fact.status is None and fact.sub is None:
+        if fact.kind == RESTORED and ticket.state == State.CANCELLED:
+            return _before_cancelled(ticket)
+        return _assigned(ticket, ticket.state, ticket.on, version, False)
+    attributes = ticket.attributes
+    status = attributes.get("status")
+    found = version.state(
+        ticket.source, attributes.get("board"), status, attributes.get("sub_status")
+    )
+    if found is None:
+        if status is not None:
+            ticket.unmapped = (attributes.get("board") or "", status)
+        return ticket.state, ticket.on, False
+    return _assigned(ticket, found.state, found.on, version, True)
+
+
+def _assigned(
+    ticket: Fold, state: int, on: str, version: Version, stated: bool
+) -> tuple[int, str, bool]:
+    if (
+        state == State.NEW
+        and ticket.attributes.get("assignee")
+        and version.mapping(ticket.source).assigned_is_responded
+    ):
+        return State.RESPONDED, "", True
+    return state, on, stated
+
+
+def _before_cancelled(ticket: Fold) -> tuple[int, str, bool]:
+    for interval in reversed(ticket.ledger):
+        if interval.state != State.CANCELLED:
+            return interval.state, interval.on, False
+    return State.NEW, "", False
+
+
+def _milestones(
+    ticket: Fold,
+    fact: Fact,
+    at: Instant,
+    before: int,
+    stated: bool,
+    human: bool,
+    books: TenantBooks,
+) -> None:
+    """Latch what a fact reaches (D07, D09): only a human answers; a jump reaches the earlier ones too."""
+    response, plan = ticket.clocks[RESPONSE], ticket.clocks[PLAN]
+    if not (response.open or plan.open):
+        return
+    options = options_of(response, books)
+    state = ticket.state
+    if fact.actor == UNKNOWN and options.unknown_actor == "ignored":
+        human = False
+    if response.open:
+        spoke = fact.comment == PUBLIC or (fact.comment and options.note_counts)
+        answered = human and spoke and fact.kind != CREATED
+        worked = human and stated and state in _WORKED
+        at_once = fact.kind == CREATED and _immediate(ticket, fact, options)
+        if answered or worked or at_once or state in _DONE:
+            implied = not (answered or at_once) and state != State.RESPONDED
+            _reach(response, at, books, implied=implied)
+            response.unverified = fact.actor == UNKNOWN and state not in _DONE
+            ticket.responded = True
+    if plan.phase == Phase.PENDING and ticket.responded:
+        plan.started = at
+        _begin_plan(plan, at, books)
+    if plan.open and ((human and stated and state == State.IN_PROGRESS) or state in _DONE):
+        _reach(plan, at, books, implied=state in _DONE)
+
+
+def _begin_plan(plan: Clock, at: Instant, books: TenantBooks) -> None:
+    if plan.target is not None and plan.bd:
+        options = options_of(plan, books)
+        target = Target(plan.amount or 0, "bd")
+        plan.target = target_length(target, books.coverage(plan.calendar), at, options)
+    _start(plan, at, books)
+
+
+def _immediate(ticket: Fold, fact: Fact, options: Options) -> bool:
+    """A ticket that an agent logged while the client was on the phone is answered at once (D10)."""
+    channel = ticket.attributes.get("channel")
+    rule = options.origin.get(fold_text(channel), "normal") if channel else "normal"
+    return rule == "immediate" and fact.actor == AGENT
+
+
+def _reach(clock: Clock, at: Instant, books: TenantBooks, *, implied: bool) -> None:
+    clocks.stop(clock, max(at, clock.started), books.coverage(clock.calendar), implied=implied)
+
+
+def _transitions(ticket: Fold, fact: Fact, at: Instant, books: TenantBooks) -> None:
+    """Let every clock of the current cycles follow the ticket's state."""
+    for clock in ticket.live():
+        if clock.phase == Phase.PENDING and ticket.state != State.CANCELLED:
+            continue
+        if clock.phase == Phase.STOPPED and clock.indicator != RESOLUTION:
+            continue
+        options = options_of(clock, books)
+        mode = clocks.mode_of(
+            clock.indicator,
+            ticket.state,
+            ticket.on,
+            ticket.responded,
+            options.pause_before_response,
+        )
+        _follow(ticket, clock, mode, at, options, books)
+
+
+def _follow(
+    ticket: Fold, clock: Clock, mode: Mode, at: Instant, options: Options, books: TenantBooks
+) -> None:
+    coverage = books.coverage(clock.calendar)
+    if clock.phase == Phase.STOPPED:
+        if mode in (Mode.RUN, Mode.PAUSE):
+            _reopen(ticket, clock, mode, at, options, books)
+    elif mode == Mode.CANCEL:
+        if clock.phase != Phase.CANCELLED:
+            clocks.cancel(clock, at, coverage)
+    elif mode == Mode.STOP:
+        clocks.stop(clock, at, coverage)
+        _forgive(ticket, clock, at, options)
+    elif mode == Mode.PAUSE:
+        if clock.phase != Phase.PAUSED or clock.paused_on != ticket.on:
+            clocks.pause(clock, at, ticket.on, coverage)
+    elif clock.phase != Phase.RUNNING:
+        clocks.run(clock, at, coverage, books.steps_for(clock))
+
+
+def _reopen(
+    ticket: Fold, clock: Clock, mode: Mode, at: Instant, options: Options, books: TenantBooks
+) -> None:
+    """Reopen in one of five forms (D16)."""
+    coverage = books.coverage(clock.calendar)
+    reached = clock.reached if clock.reached is not None else at
+    how = options.reopen
+    if how == "new_cycle_after":
+        limit = options.new_cycle_after
+        allowed = target_length(limit, coverage, reached, options) if limit else 0
+        how = "new_cycle" if coverage.measure(reached, at) > allowed else "continue"
+    if how == "ignore":
+        return
+    if how == "new_cycle":
+        clock.old = True
+        version = books.at(at)
+        terms = version.chooser.terms(ticket.attributes, at)[clock.indicator]
+        clock = _new_clock(ticket, clock.indicator, clock.cycle + 1, at, terms, version, books)
+        ticket.clocks.append(clock)
+    else:
+        clock.mark = (at, clock.elapsed, clock.reached)
+        clock.reached = None
+        if how == "include_resolved_time":
+            clock.elapsed += coverage.measure(reached, at)
+        clocks.run(clock, at, coverage, books.steps_for(clock))
+        _reconsider(ticket, clock, at, None, (), books)
+    if mode == Mode.PAUSE:
+        clocks.pause(clock, at, ticket.on, coverage)
+
+
+def _forgive(ticket: Fold, clock: Clock, at: Instant, options: Options) -> None:
+    """Undo a reopening that was closed again at once: a thank-you mail is no work (D17)."""
+    if clock.mark is None or not options.reopen_grace:
+        return
+    reopened, elapsed, reached = clock.mark
+    if at - reopened <= options.reopen_grace and (
+        clock.breached is None or clock.breached < reopened
+    ):
+        clock.elapsed, clock.reached = elapsed, reached
+        ticket.reopened -= 1
+        for interval in ticket.ledger:
+            if reopened <= interval.at < at:
+                interval.state, interval.on = State.RESOLVED, "forgiven"
+    clock.mark = None
+
+
+def _reconsider(
+    ticket: Fold,
+    clock: Clock,
+    at: Instant,
+    fact: Fact | None,
+    told: Sequence[dict[str, Any]],
+    books: TenantBooks,
+) -> None:
+    """Choose again after a change of attributes, and retarget the clock when its terms changed (D19)."""
+    version = version_of(clock, books)
+    terms = version.chooser.terms(ticket.attributes, clock.started)[clock.indicator]
+    if (
+        fact is not None
+        and fact.kind == ABSORBED
+        and terms.options.merge == "inherit_strictest_target"
+    ):
+        absorbed = (told[fact.told].get("absorbed") or {}) if fact.told >= 0 else {}
+        if absorbed.get("priority"):
+            inherited = {**ticket.attributes, "priority": absorbed["priority"]}
+            other = version.chooser.terms(inherited, clock.started)[clock.indicator]
+            terms = min(
+                terms, other, key=lambda each: each.target.amount if each.target else float("inf")
+            )
+    if retarget(ticket, clock, at, terms, books):
+        ticket.horizon = max(ticket.horizon, at)

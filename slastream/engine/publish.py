@@ -1,0 +1,119 @@
+"""What a step publishes, as messages with their headers and the metrics they count."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+
+from slastream import wire
+from slastream.core.alert import SENT, Decided, Notice, fact_id
+from slastream.core.books import Books, TenantBooks
+from slastream.core.event import Event, split_key
+from slastream.core.instant import Instant
+from slastream.core.policy import Indicator
+from slastream.core.ticket import Fold
+from slastream.engine.effects import Effects, Message, Record
+from slastream.engine.row import Row
+
+_INDICATORS = tuple(indicator.label for indicator in Indicator)
+MAX_VALUE = 900_000
+"""A published value stays below the usual request limit of one mebibyte."""
+
+
+def publish_notices(
+    effects: Effects,
+    key: bytes,
+    name: str,
+    fold: Fold,
+    notices: Sequence[Notice],
+    now: Instant,
+    books: TenantBooks,
+) -> None:
+    """Publish alerts, clearings and corrections."""
+    for notice in notices:
+        value, headers = wire.alert(name, fold, notice, now, books)
+        effects.messages.append(Message("alerts", key, value, headers))
+        tenant, source, _ = name.split("/", 2)
+        priority = fold.attributes.get("priority") or ""
+        indicator = _INDICATORS[notice.clock.indicator]
+        effects.counts["alerts", tenant, source, indicator, priority, notice.type, notice.text] += 1
+        if notice.type in ("at_risk", "breached") and notice.hit is not None:
+            effects.delays.append((notice.type, now - notice.hit.at))
+
+
+def publish_decided(
+    effects: Effects,
+    key: bytes,
+    name: str,
+    fold: Fold,
+    outcomes: Sequence[Decided],
+    now: Instant,
+    books: TenantBooks,
+) -> None:
+    """Publish outcomes."""
+    for decided in outcomes:
+        value, headers = wire.outcome(name, fold, decided, now, books)
+        effects.messages.append(Message("outcomes", key, value, headers))
+        tenant, source, _ = name.split("/", 2)
+        indicator = _INDICATORS[decided.clock.indicator]
+        priority = fold.attributes.get("priority") or ""
+        effects.counts[
+            "outcomes", tenant, source, indicator, priority, decided.outcome, decided.finality
+        ] += 1
+
+
+def publish_clocks(
+    effects: Effects, key: bytes, row: Row | None, now: Instant, books: Books
+) -> None:
+    """Publish the snapshot of a ticket's clocks, or its tombstone."""
+    name = key.decode("utf-8", "surrogatepass")
+    tenant, source, _ = split_key(name)
+    if row is None:
+        headers = wire.ce_headers("clocks.v1", f"{name}@{now}", f"{tenant}/{source}", now)
+        effects.messages.append(Message("clocks", key, None, headers))
+        return
+    value, headers = wire.clocks(name, row.fold, row.told.alerts, now, books.of(tenant))
+    effects.messages.append(Message("clocks", key, value, headers))
+
+
+def publish_rejected(effects: Effects, record: Record, reason: str, detail: str) -> None:
+    """Send a record to the dead letters: its original bytes, and why."""
+    headers = [
+        *record.headers,
+        ("sla-reason", reason.encode()),
+        ("sla-detail", detail.encode("utf-8", "replace")[:2000]),
+        ("sla-offset", str(record.offset).encode()),
+        ("sla-log-time", str(record.log_time).encode()),
+    ]
+    effects.messages.append(Message("dlq", record.key or b"", record.value, headers))
+    effects.counts["rejected", "journal", reason] += 1
+
+
+def publish_trouble(effects: Effects, key: bytes, offset: int | None, detail: str) -> None:
+    """Tell operators that a ticket is quarantined: a bug of ours met it."""
+    name = key.decode("utf-8", "replace")
+    _ops(effects, name.partition("/")[0], "ticket.quarantined", fact_id(name, offset, detail), {
+        "ticket": name, "offset": offset, "detail": detail, "trace": traceback.format_exc()[-4000:],
+    })  # fmt: skip
+    effects.counts["quarantined",] += 1
+
+
+def publish_unmapped(effects: Effects, event: Event, board: str, status: str, now: Instant) -> None:
+    """Tell operators, once, of a status that no mapping knows (D04)."""
+    id_ = fact_id(event.tenant, event.source, board, status)
+    _ops(effects, event.tenant, "mapping.unknown", id_, {
+        "source": event.source, "board": board or None, "status": status, "ticket": event.ticket,
+        "detail": f"status {status!r} has no mapping: the ticket keeps its state; add it under sources."
+        f"{event.source}.statuses of the book",
+    }, now)  # fmt: skip
+
+
+def _ops(
+    effects: Effects, tenant: str, what: str, id_: str, told: dict[str, object], now: Instant = 0
+) -> None:
+    value = wire.dumps({"tenant": tenant, "type": what, **told})
+    headers = wire.ce_headers("ops.v1", id_, tenant, now)
+    effects.messages.append(Message("ops", tenant.encode("utf-8", "replace"), value, headers))
+
+
+__all__ = ["SENT", "publish_clocks", "publish_decided", "publish_notices", "publish_rejected"]

@@ -1,0 +1,286 @@
+"""Bytes <-> core types: the journal's events in, alerts, outcomes and clocks out.
+
+Shapes are those of `topics/schemas`. Every published event is a CloudEvent in binary mode:
+attributes are headers, data is the value, so a null value stays a tombstone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import orjson
+
+from slastream.core import ledger
+from slastream.core.alert import Announced, Decided, Notice, dedup_key
+from slastream.core.books import AT_RISK, BREACH, TenantBooks
+from slastream.core.clock import Clock, Phase
+from slastream.core.errors import Rejected
+from slastream.core.event import Event, State, split_key, ticket_key
+from slastream.core.instant import Instant, Millis, format_instant
+from slastream.core.policy import Indicator
+from slastream.core.ticket import Fold, options_of
+
+Headers = list[tuple[str, bytes]]
+
+LATE_AFTER: Millis = 10_000
+"""An alert that is detected this much after it became true is flagged `late`."""
+
+LEDGER_ROWS = 50
+BECAUSE_ROWS = 12
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Event)
+_SPEC = ("ce_specversion", b"1.0")
+_JSON = ("content-type", b"application/json")
+_INDICATORS = tuple(indicator.label for indicator in Indicator)
+_ROLES = ("number", "url", "client", "contract", "priority", "type", "team")
+
+
+def encode_event(event: Event) -> bytes:
+    """Return the journal's bytes of an event: JSON, times as epoch milliseconds, absent members absent."""
+    return _encoder.encode(event)
+
+
+def decode_event(data: bytes) -> Event:
+    """Return the event of the journal's bytes; raises `Rejected` with reason `bad_event`."""
+    try:
+        event = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Rejected("bad_event", f"no journal event: {error}") from None
+    if not (event.tenant and event.source and event.ticket):
+        raise Rejected("no_ticket", "tenant, source and ticket must not be empty")
+    return event
+
+
+def event_headers(event: Event) -> Headers:
+    """Return the CloudEvents headers of a journal event."""
+    return ce_headers("ticket.v1", event.id, f"{event.tenant}/{event.source}", event.occurred_at)
+
+
+def ce_headers(kind: str, id_: str, source: str, time: Instant) -> Headers:
+    """Return the headers of a CloudEvent of type `io.slastream.<kind>`."""
+    return [
+        _SPEC,
+        ("ce_type", b"io.slastream." + kind.encode()),
+        ("ce_source", b"/slastream/" + source.encode("utf-8", "replace")),
+        ("ce_id", id_.encode("utf-8", "replace")),
+        ("ce_time", format_instant(time).encode()),
+        _JSON,
+    ]
+
+
+def event_key(event: Event) -> bytes:
+    """Return the Kafka key of an event's ticket."""
+    return ticket_key(event.tenant, event.source, event.ticket).encode("utf-8", "surrogatepass")
+
+
+def dumps(value: object) -> bytes:
+    """Return compact JSON."""
+    return orjson.dumps(value)
+
+
+def _time(instant: Instant | None) -> str | None:
+    return None if instant is None else format_instant(instant)
+
+
+def about(key: str, fold: Fold) -> dict[str, Any]:
+    """Return who and what a ticket is, as every published event begins."""
+    tenant, source, ticket = split_key(key)
+    told: dict[str, Any] = {"tenant": tenant, "source": source, "ticket": ticket}
+    attributes = fold.attributes
+    for name in _ROLES:
+        told[name] = attributes.get(name)
+    return told
+
+
+def figures(fold: Fold, clock: Clock, books: TenantBooks, now: Instant) -> dict[str, Any]:
+    """Return what a clock says at `now`: who judges it, target, elapsed, remaining, due."""
+    elapsed = clock.measure(books.coverage(clock.calendar), now)
+    return {
+        "indicator": _INDICATORS[clock.indicator],
+        "cycle": clock.cycle,
+        "policy": clock.policy or None,
+        "book": clock.book or None,
+        "calendar": clock.calendar,
+        "target_ms": clock.target,
+        "elapsed_ms": elapsed,
+        "remaining_ms": None if clock.target is None else clock.target - elapsed,
+        "started_at": format_instant(clock.started),
+        "due": _time(clock.due),
+    }
+
+
+def row_json(row: ledger.Row) -> dict[str, Any]:
+    """Return one ledger row as published in `because` and `ledger`."""
+    told: dict[str, Any] = {
+        "from": format_instant(row.start),
+        "to": format_instant(row.end),
+        "state": row.state,
+        "counted_ms": row.counted,
+    }
+    if row.on:
+        told["waiting_on"] = row.on
+        told["waited_ms"] = row.waited
+    return told
+
+
+def because(rows: list[ledger.Row], most: int) -> list[dict[str, Any]]:
+    """Return the last rows; the earlier ones are summed into one, so that the sum stays exact."""
+    if len(rows) <= most:
+        return [row_json(row) for row in rows]
+    early, late = rows[: 1 - most], rows[1 - most :]
+    summed = ledger.Row(
+        early[0].start,
+        early[-1].end,
+        "earlier",
+        "",
+        sum(r.counted for r in early),
+        sum(r.waited for r in early),
+    )
+    return [row_json(summed), *(row_json(row) for row in late)]
+
+
+def alert(
+    key: str, fold: Fold, notice: Notice, now: Instant, books: TenantBooks
+) -> tuple[bytes, Headers]:
+    """Return value and headers of an alert, a clearing or a correction."""
+    clock, hit, before = notice.clock, notice.hit, notice.before
+    at = _moment(notice, hit.at if hit is not None else now)
+    options = options_of(clock, books)
+    rows = ledger.rows(fold, clock, books.coverage(clock.calendar), options, at)
+    told = about(key, fold) | figures(fold, clock, books, at)
+    counted = sum(row.counted for row in rows)
+    told["elapsed_ms"] = counted
+    if clock.target is not None:
+        told["remaining_ms"] = clock.target - counted
+    told |= {
+        "type": notice.type,
+        "threshold": notice.text,
+        "severity": "warning" if notice.kind == AT_RISK else "critical",
+        "reached_at": _time(
+            hit.at if hit is not None else before.at if before is not None else None
+        ),
+        "detected_at": format_instant(now),
+        "late": now - at > LATE_AFTER + options.grace,
+        "dedup_key": dedup_key(key, clock, notice.kind),
+        "because": because(rows, BECAUSE_ROWS),
+    }
+    # The ticket's own type must not be lost under the alert's: the alert's is in `ce_type`.
+    told["type"] = fold.attributes.get("type")
+    if clock.due is None and notice.kind == BREACH and hit is not None:
+        told["due"] = format_instant(hit.at)
+    if notice.reason:
+        told["cause" if notice.type in ("at_risk", "breached") else "reason"] = notice.reason
+    if before is not None:
+        told["alert_id"] = before.id
+    if notice.type == "corrected":
+        told["before"] = _fact(before)
+        told["after"] = (
+            None if hit is None else {"threshold": hit.text, "reached_at": format_instant(hit.at)}
+        )
+    source = key.rpartition("/")[0]
+    return dumps(told), ce_headers(f"sla.{notice.type}.v1", notice.id, source, at)
+
+
+def _fact(entry: Announced | None) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    return {"threshold": entry.text, "reached_at": format_instant(entry.at), "alert_id": entry.id}
+
+
+def _moment(notice: Notice, reached: Instant) -> Instant:
+    """Return when a notice became true: a level when it was reached, a clearing when it was taken back."""
+    hit = notice.hit
+    if notice.type == "cleared" and hit is not None and hit.off_at is not None:
+        return hit.off_at
+    return reached
+
+
+def outcome(
+    key: str, fold: Fold, decided: Decided, now: Instant, books: TenantBooks
+) -> tuple[bytes, Headers]:
+    """Return value and headers of an outcome."""
+    clock = decided.clock
+    at = clock.reached if clock.reached is not None else now
+    coverage = books.coverage(clock.calendar)
+    paused = clock.paused_by(coverage, at)
+    told = about(key, fold) | figures(fold, clock, books, at)
+    policy = books.policy_of(clock)
+    told |= {
+        "outcome": decided.outcome,
+        "finality": decided.finality,
+        "reached_at": _time(clock.reached),
+        "breached_at": _time(clock.breached),
+        "decided_at": format_instant(now),
+        "implied": clock.implied,
+        "unverified_actor": clock.unverified,
+        "superseded": clock.superseded,
+        "paused_ms": sum(paused.values()),
+        "paused_by": paused,
+        "closed_hours_ms": max(0, at - clock.started - coverage.measure(clock.started, at)),
+        "reopen_count": fold.reopened,
+        "objective": policy.objective.get(Indicator(clock.indicator))
+        if policy is not None
+        else None,
+        "replaces": decided.replaces,
+        "reported": fold.attributes.get("reported"),
+    }
+    source = key.rpartition("/")[0]
+    return dumps(told), ce_headers("sla.outcome.v1", decided.id, source, at)
+
+
+def clocks(
+    key: str, fold: Fold, sent: list[Announced], now: Instant, books: TenantBooks
+) -> tuple[bytes, Headers]:
+    """Return value and headers of a ticket's snapshot on the clocks topic."""
+    told = about(key, fold)
+    attributes = fold.attributes
+    told |= {
+        "state": State(fold.state).label,
+        "waiting_on": fold.on or None,
+        "status": attributes.get("status"),
+        "board": attributes.get("board"),
+        "assignee": attributes.get("assignee"),
+        "created_at": format_instant(fold.start),
+        "judged": fold.known,
+        "reopen_count": fold.reopened,
+        "confirmed_at": format_instant(now),
+        "clocks": [clock_json(fold, clock, sent, now, books) for clock in fold.clocks],
+    }
+    source = key.rpartition("/")[0]
+    return dumps(told), ce_headers("clocks.v1", f"{key}@{now}", source, now)
+
+
+def clock_json(
+    fold: Fold, clock: Clock, sent: list[Announced], now: Instant, books: TenantBooks
+) -> dict[str, Any]:
+    """Return one clock as published on the clocks topic."""
+    coverage = books.coverage(clock.calendar)
+    at = ledger.end_of(clock, now)
+    steps = books.steps_for(clock)
+    told = figures(fold, clock, books, at)
+    paused = clock.paused_by(coverage, at)
+    told |= {
+        "phase": Phase(clock.phase).label,
+        "verdict": clock.verdict,
+        "outcome": clock.outcome,
+        "reached_at": _time(clock.reached),
+        "breached_at": _time(clock.breached),
+        "superseded": clock.superseded,
+        "paused_ms": sum(paused.values()),
+        "paused_by": paused,
+        "waiting_on": clock.paused_on or None,
+        "next": None
+        if clock.next_at is None
+        else {"level": steps[clock.step].text, "at": format_instant(clock.next_at)},
+        "alerts": [
+            {"level": entry.text, "id": entry.id, "reached_at": format_instant(entry.at)}
+            for entry in sent
+            if entry.indicator == clock.indicator and entry.cycle == clock.cycle and entry.how != 1
+        ],
+        "ledger": because(
+            ledger.rows(fold, clock, coverage, options_of(clock, books), now), LEDGER_ROWS
+        ),
+    }
+    return told
