@@ -331,7 +331,7 @@ def _retract_vanished(key: str, ticket: Fold, told: Told, outcomes: list[Decided
 
 
 def dedup_key(key: str, clock: Clock, kind: int) -> str:
-    """Return what folds an alert with what clears it: at most 200 ASCII bytes, ending in the kind (contracts 3)."""
+    """Return what folds an alert with what clears it: at most 200 ASCII bytes, ending in the kind."""
     tail = (
         f"/{_LABELS[clock.indicator]}/{clock.cycle}/{'at_risk' if kind == AT_RISK else 'breached'}"
     )

@@ -76,7 +76,7 @@ def _look_up(
 
 
 class TenantBooks:
-    """The versions of one tenant's book, in order of `effective_from`; of two with the same, the later one read rules."""
+    """The versions of one tenant's book, in order of `effective_from`; of two equal ones, the last rules."""
 
     def __init__(self, tenant: str) -> None:
         self.tenant = tenant

@@ -7,6 +7,7 @@ to the clock's elapsed time exactly (D47).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from slastream.core.clock import Clock, Mode, Phase, mode_of
@@ -59,7 +60,7 @@ def stretches(ticket: Fold, clock: Clock, options: Options, until: Instant) -> I
         cuts = [start, end]
         if responded is not None and start < responded < end and interval.state == State.WAITING:
             cuts.insert(1, responded)
-        for left, right in zip(cuts, cuts[1:], strict=False):
+        for left, right in pairwise(cuts):
             answered = responded is not None and responded <= left
             mode = mode_of(
                 clock.indicator,

@@ -6,18 +6,16 @@ from the same state. The caller commits the effects, then hands them to `Store.w
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 
 from slastream import wire
-from slastream.core.alert import announce, has_unannounced
 from slastream.core.books import Books, TenantBooks
 from slastream.core.errors import InvariantBroken, Rejected
-from slastream.core.event import STATES, Event, State, split_key
-from slastream.core.fact import ABSORBED, CREATED, RESTORED, Fact, fact_of, structural, told_by
+from slastream.core.event import Event, State, split_key
 from slastream.core.instant import DAY, Instant, Millis
-from slastream.core.ticket import Fold, fold, options_of, step
+from slastream.core.ticket import options_of
 from slastream.engine.effects import Effects, Record
+from slastream.engine.judge import add, check_state, known, look, refold, settle
 from slastream.engine.publish import (
     publish_clocks,
     publish_decided,
@@ -26,7 +24,7 @@ from slastream.engine.publish import (
     publish_trouble,
     publish_unmapped,
 )
-from slastream.engine.row import MAX_FACTS, Row, decode_row, encode_row
+from slastream.engine.row import NOTE, Row, decode_row, encode_row
 from slastream.engine.store import Store
 
 KEEP: Millis = 90 * DAY
@@ -127,7 +125,7 @@ class _Step:
             event = wire.decode_event(record.value)
             if wire.event_key(event) != record.key:
                 raise Rejected("wrong_key", f"the key is not that of ticket {event.ticket}")
-            known_state(event)
+            check_state(event)
         except Rejected as error:
             publish_rejected(self.effects, record, error.reason, error.detail)
             return
@@ -153,7 +151,7 @@ class _Step:
 
     def _fold(self, record: Record, event: Event) -> None:
         key, log_time = record.key or b"", record.log_time
-        partition, effects = self._partition, self.effects
+        partition, counts = self._partition, self.effects.counts
         partition.time = now = max(partition.time, log_time)
         books = partition.books.of(event.tenant)
         row = self._row(key)
@@ -162,60 +160,19 @@ class _Step:
         if row is not None and row.deadline is not None and row.deadline <= log_time:
             # What fell due before this record was appended is announced before it is looked at.
             self._announce(key, row, now, books)
-        rank = same_instant_rank(event, books)
-        fact = fact_of(event, log_time, rank)
-        if row is not None and any(known.id == fact.id for known in row.facts):
-            effects.counts["duplicates", event.source] += 1
+        fact = known(row, event, log_time, books)
+        if fact is None:
+            counts["duplicates", event.source] += 1
             return
-        if fact.skewed:
-            effects.counts["skewed", event.source] += 1
-        row = self._add(key, row, fact, event, books)
-        row.last_log = max(row.last_log, log_time)
-        if event.imported:
-            row.told.quiet_until = max(row.told.quiet_until, log_time)
-        state = row.fold
-        if state.unmapped is not None:
-            self._unmapped(key, row, event, books, log_time)
-        state.advance(now, books)
-        if row.told.hold is None and has_unannounced(state, row.told):
-            settle = max(options_of(clock, books).settle for clock in state.clocks)
-            row.told.hold = now + settle if settle else None
+        row, late = add(row, fact, event, books)
+        self._rows[key] = row
+        counts["late_events", event.source] += late
+        counts["skewed", event.source] += fact.skewed
+        if row.fold.unmapped is not None:
+            self._unmapped(row, event, books, log_time)
+        settle(row, now, books)
         self._announce(key, row, now, books)
         self._changed[key] = now
-
-    def _add(
-        self, key: bytes, row: Row | None, fact: Fact, event: Event, books: TenantBooks
-    ) -> Row:
-        """Add a fact to its row: one step when it comes in order, a new fold when it does not."""
-        if row is None:
-            row = self._rows[key] = Row(fold=Fold(0, False, event.source), books=books.fingerprint)
-        elif len(row.facts) >= MAX_FACTS:
-            raise Rejected(
-                "too_many_events", f"a ticket with more than {MAX_FACTS} events is not judged"
-            )
-        told = told_by(event)
-        if told:
-            fact.told = _intern(row.told_attributes, told)
-        facts = row.facts
-        late = bool(facts) and fact.order < facts[-1].order
-        if late:
-            self.effects.counts["late_events", event.source] += 1
-            facts.insert(bisect_right(facts, fact.order, key=lambda known: known.order), fact)
-        else:
-            facts.append(fact)
-        state = row.fold
-        tells_start = not state.known and (fact.created is not None or fact.kind == CREATED)
-        if (
-            late
-            or tells_start
-            or len(facts) == 1
-            or fact.at < state.horizon
-            or fact.kind in (RESTORED, ABSORBED)
-        ):
-            refold(row, event.source, books)
-        else:
-            step(state, fact, row.told_attributes, books)
-        return row
 
     def _unmapped(
         self, key: bytes, row: Row, event: Event, books: TenantBooks, now: Instant
@@ -227,7 +184,7 @@ class _Step:
                 "unmapped_status",
                 f"status {status!r} of board {board!r} has no mapping in the book",
             )
-        note = f"!unmapped/{event.tenant}/{event.source}/{board}/{status}".encode(
+        note = f"{NOTE.decode()}unmapped/{event.tenant}/{event.source}/{board}/{status}".encode(
             "utf-8", "surrogatepass"
         )
         if note not in self.effects.rows and self._store.get(note) is None:
@@ -271,17 +228,14 @@ class _Step:
         return at is not None and now >= at
 
     def _announce(self, key: bytes, row: Row, now: Instant, books: TenantBooks) -> None:
-        state = row.fold
-        state.advance(now, books)
         name = key.decode("utf-8", "surrogatepass")
-        said = announce(name, state, row.told, now, books)
+        said, state = look(name, row, now, books), row.fold
         if said.notices:
             publish_notices(self.effects, key, name, state, said.notices, now, books)
         if said.outcomes:
             publish_decided(self.effects, key, name, state, said.outcomes, now, books)
         if said.skipped:
             self.effects.counts["skipped_levels", state.source] += said.skipped
-        row.deadline = said.next
         forget = self._forget_at(row)
         if forget is not None:
             row.deadline = forget if row.deadline is None else min(row.deadline, forget)
@@ -303,41 +257,3 @@ class _Step:
             effects.rows[key] = None if row is None else encode_row(row)
             publish_clocks(effects, key, row, now, self._partition.books)
         return effects
-
-
-def refold(row: Row, source: str, books: TenantBooks) -> None:
-    """Fold a row's facts anew: after a late event, or under other books."""
-    if row.books != books.fingerprint:
-        row.facts.sort(key=lambda fact: fact.order)
-        row.books = books.fingerprint
-    row.fold = fold(row.facts, row.told_attributes, source, books)
-
-
-def known_state(event: Event) -> None:
-    """Raise `Rejected` for a state that is none of ours."""
-    if event.state is not None and event.state not in STATES:
-        raise Rejected("bad_state", f"{event.state!r} is none of {', '.join(STATES)}")
-
-
-def same_instant_rank(event: Event, books: TenantBooks) -> int:
-    """Return the place of an event among others of its instant: creation first, cancellation last (D38)."""
-    if event.kind == "created":
-        return -1
-    state, _ = structural(event, -1 if event.kind != "deleted" else 3)
-    if state >= 0:
-        return state
-    if not isinstance(event.status, str):
-        return 0
-    board = event.board if isinstance(event.board, str) else None
-    sub = event.sub_status if isinstance(event.sub_status, str) else None
-    mapped = books.at(event.occurred_at).state(event.source, board, event.status, sub)
-    return 0 if mapped is None else int(mapped.state)
-
-
-def _intern(known: list[dict[str, object]], told: dict[str, object]) -> int:
-    """Return the index of `told` in the row's list, added when it is new: snapshots repeat themselves."""
-    for index in range(len(known) - 1, max(-1, len(known) - 9), -1):
-        if known[index] == told:
-            return index
-    known.append(told)
-    return len(known) - 1

@@ -1,4 +1,6 @@
-"""A ticket as a row of the table: one version byte, then MessagePack.
+"""A ticket as a row of the table: a version byte, the deadline in eight, then MessagePack.
+
+The deadline stands in front so that the index can be rebuilt from rows without decoding them.
 
 An older row is upcast when it is read; one that a newer release wrote is refused, since guessing at
 it could announce a breach that is none.
@@ -6,6 +8,7 @@ it could announce a breach that is none.
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import msgspec
@@ -18,6 +21,9 @@ from slastream.core.instant import Instant
 from slastream.core.ticket import Fold
 
 VERSION = 1
+
+NOTE = b"!"
+"""Keys that begin so are no tickets but notes of the partition, such as statuses already warned of."""
 
 MAX_FACTS = 2_000
 """A ticket with more events than this is quarantined: no person works on it."""
@@ -34,30 +40,39 @@ class Row(Struct, array_like=True):
     """Fingerprint of the books that the fold was made with."""
     deadline: Instant | None = None
     last_log: Instant = 0
-    warned: list[str] = []
     quarantined: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Row)
-_HEAD = bytes([VERSION])
+_HEAD = struct.Struct(">Bq")
+_NO_DEADLINE = -1
 
 
 def encode_row(row: Row) -> bytes:
     """Return the bytes of a row."""
-    return _HEAD + _encoder.encode(row)
+    deadline = _NO_DEADLINE if row.deadline is None else row.deadline
+    return _HEAD.pack(VERSION, deadline) + _encoder.encode(row)
 
 
 def decode_row(data: bytes) -> Row:
     """Return the row of its bytes; raises `InvariantBroken` for one that a newer release wrote."""
-    if data[:1] != _HEAD:
+    _check(data)
+    return _decoder.decode(memoryview(data)[_HEAD.size :])
+
+
+def deadline_of(key: bytes, data: bytes) -> Instant | None:
+    """Return the deadline in a row's bytes, from which a store rebuilds its index."""
+    if key.startswith(NOTE):
+        return None
+    _check(data)
+    deadline: int = _HEAD.unpack_from(data)[1]
+    return None if deadline == _NO_DEADLINE else deadline
+
+
+def _check(data: bytes) -> None:
+    if len(data) < _HEAD.size or data[0] != VERSION:
         raise InvariantBroken(
-            f"a row of version {data[0] if data else '(empty)'} was found and this release writes {VERSION}: "
+            f"a row of version {data[0] if data else '(empty)'} was found and this release reads {VERSION}: "
             "run the newer release, or start with an empty prefix"
         )
-    return _decoder.decode(memoryview(data)[1:])
-
-
-def deadline_of(data: bytes) -> Instant | None:
-    """Return the deadline in a row's bytes, from which a store rebuilds its index."""
-    return decode_row(data).deadline

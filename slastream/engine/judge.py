@@ -1,0 +1,128 @@
+"""One ticket's step: an event folded into its row, and what is to be announced about it.
+
+Used by a partition, which stores rows and publishes, and offline, where rows stay in memory: the
+same events end in the same verdicts in both.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any
+
+from slastream.core.alert import Announcement, announce, has_unannounced
+from slastream.core.books import TenantBooks
+from slastream.core.errors import Rejected
+from slastream.core.event import STATES, Event
+from slastream.core.fact import (
+    ABSORBED,
+    CREATED,
+    DELETED,
+    RESTORED,
+    Fact,
+    fact_of,
+    structural,
+    told_by,
+)
+from slastream.core.instant import Instant
+from slastream.core.ticket import Fold, fold, options_of, step
+from slastream.engine.row import MAX_FACTS, Row
+
+
+def known(row: Row | None, event: Event, log_time: Instant, books: TenantBooks) -> Fact | None:
+    """Return the fact of an event, or None when its row holds it already."""
+    fact = fact_of(event, log_time, same_instant_rank(event, books))
+    if row is not None:
+        id_ = fact.id
+        for other in row.facts:
+            if other.id == id_:
+                return None
+    return fact
+
+
+def add(row: Row | None, fact: Fact, event: Event, books: TenantBooks) -> tuple[Row, bool]:
+    """Fold a new fact into its row; returns the row and whether the fact came late.
+
+    One step when it comes in order, a new fold when it does not. Raises `Rejected` for a ticket
+    with more events than a row may hold.
+    """
+    if row is None:
+        row = Row(fold=Fold(0, False, event.source), books=books.fingerprint)
+    elif len(row.facts) >= MAX_FACTS:
+        raise Rejected(
+            "too_many_events", f"a ticket with more than {MAX_FACTS} events is not judged"
+        )
+    told = told_by(event)
+    if told:
+        fact.told = _intern(row.told_attributes, told)
+    facts, state = row.facts, row.fold
+    late = bool(facts) and fact.order < facts[-1].order
+    if late:
+        facts.insert(bisect_right(facts, fact.order, key=lambda other: other.order), fact)
+    else:
+        facts.append(fact)
+    tells_start = not state.known and (fact.created is not None or fact.kind == CREATED)
+    anew = late or tells_start or len(facts) == 1 or fact.at < state.horizon
+    if anew or fact.kind in (RESTORED, ABSORBED):
+        refold(row, event.source, books)
+    else:
+        step(state, fact, row.told_attributes, books)
+    if fact.log > row.last_log:
+        row.last_log = fact.log
+    if fact.imported and fact.log > row.told.quiet_until:
+        row.told.quiet_until = fact.log
+    return row, late
+
+
+def settle(row: Row, now: Instant, books: TenantBooks) -> None:
+    """Hold what was past already when this event armed it: a poll may tell a whole story at once."""
+    state = row.fold
+    state.advance(now, books)
+    if row.told.hold is None and has_unannounced(state, row.told):
+        wait = max(options_of(clock, books).settle for clock in state.clocks)
+        row.told.hold = now + wait if wait else None
+
+
+def look(key: str, row: Row, now: Instant, books: TenantBooks) -> Announcement:
+    """Return what is to be published about a ticket at `now`, and set its next deadline."""
+    row.fold.advance(now, books)
+    said = announce(key, row.fold, row.told, now, books)
+    row.deadline = said.next
+    return said
+
+
+def refold(row: Row, source: str, books: TenantBooks) -> None:
+    """Fold a row's facts anew: after a late event, or under other books."""
+    if row.books != books.fingerprint:
+        row.books = books.fingerprint
+    row.fold = fold(row.facts, row.told_attributes, source, books)
+
+
+def check_state(event: Event) -> None:
+    """Raise `Rejected` for a state that is none of ours."""
+    if event.state is not None and event.state not in STATES:
+        raise Rejected("bad_state", f"{event.state!r} is none of {', '.join(STATES)}")
+
+
+def same_instant_rank(event: Event, books: TenantBooks) -> int:
+    """Return the place of an event among others of its instant: creation first, cancellation last (D38)."""
+    if event.kind == "created":
+        return -1
+    state, _ = structural(event, DELETED if event.kind == "deleted" else -1)
+    if state >= 0:
+        return state
+    status = event.status
+    if not isinstance(status, str):
+        return 0
+    board = event.board if isinstance(event.board, str) else None
+    sub = event.sub_status if isinstance(event.sub_status, str) else None
+    mapped = books.at(event.occurred_at).state(event.source, board, status, sub)
+    return 0 if mapped is None else int(mapped.state)
+
+
+def _intern(seen: list[dict[str, Any]], told: dict[str, Any]) -> int:
+    """Return the index of `told` in the row's list, added when it is new: snapshots repeat themselves."""
+    for index in range(len(seen) - 1, max(-1, len(seen) - 9), -1):
+        if seen[index] == told:
+            return index
+    seen.append(told)
+    return len(seen) - 1
