@@ -174,9 +174,7 @@ class _Step:
         self._announce(key, row, now, books)
         self._changed[key] = now
 
-    def _unmapped(
-        self, key: bytes, row: Row, event: Event, books: TenantBooks, now: Instant
-    ) -> None:
+    def _unmapped(self, row: Row, event: Event, books: TenantBooks, now: Instant) -> None:
         board, status = row.fold.unmapped or ("", "")
         self.effects.counts["unmapped_status", event.source] += 1
         if options_of(row.fold.clocks[0], books).unmapped == "dead_letter":
