@@ -1,0 +1,83 @@
+"""`slastream worker`: run the worker against a Kafka cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from slastream.core.policy import Book
+from slastream.settings import Settings
+
+
+@click.command()
+@click.option("--broker", help="Bootstrap servers, host:port, separated by commas.")
+@click.option(
+    "--book",
+    type=click.Path(path_type=Path),
+    help="Publish this policy book at start, if its content is new.",
+)
+@click.option("--prefix", help="What all topic names begin with.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where this worker's stores are.")
+@click.option(
+    "--time",
+    type=click.Choice(["wall", "log"]),
+    help="Deadlines fall due by the wall clock, or by the log's time alone (simulated runs).",
+)
+@click.option("--instance-id", help="This worker's own name in its group, kept over restarts.")
+@click.option("--app-id", help="The consumer group.")
+@click.option("--web-port", type=int, help="Port of /livez, /readyz and /metrics; 0 for none.")
+@click.option("--ingest/--no-ingest", default=None, help="Read the raw topics, or leave them.")
+@click.option("--tenant", help="The tenant of deliveries that name none.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
+def command(book: Path | None, **flags: Any) -> None:
+    """Run the worker: tickets in, SLA alerts out.
+
+    Every option can be given as SLASTREAM_<OPTION> in the environment. It runs until it gets
+    SIGTERM or SIGINT, and leaves within seconds, with nothing half done.
+    """
+    settings = Settings.from_environment(**flags)
+    # A book with a mistake never starts a worker: it is read before anything else.
+    from slastream.book import publishable
+
+    told = publishable(book) if book is not None else []
+    set_up_logging(settings.log_level)
+    try:
+        import uvloop
+    except ImportError:
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        code = runner.run(_run(settings, told))
+    sys.exit(code)
+
+
+async def _run(settings: Settings, told: Sequence[tuple[Book, bytes]]) -> int:
+    from slastream.stream.app import Worker
+
+    worker = Worker(settings, told)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop.set)
+    return await worker.run()
+
+
+def set_up_logging(level: str) -> None:
+    """One line a message, on standard error; the libraries below us only when they have trouble."""
+    from slastream.stream.app import NOISY
+
+    logging.basicConfig(
+        level=logging.getLevelName(level.upper()),
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        stream=sys.stderr,
+        force=True,
+    )
+    for name, quiet in NOISY.items():
+        logging.getLogger(name).setLevel(quiet)

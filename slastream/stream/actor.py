@@ -1,0 +1,414 @@
+"""One partition as an actor: it owns a slice of the journal, a store and a producer.
+
+It waits for the next batch of records or for its earliest deadline, works out what follows, commits
+that as one transaction, and only then writes it to the store. It knows when to ask the engine and
+what to do when a commit fails; what an SLA is it may not know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from slastream.core.errors import InvariantBroken, Misconfigured
+from slastream.core.instant import Instant
+from slastream.engine.effects import Effects, Record
+from slastream.engine.rocks import RocksStore
+from slastream.engine.store import Store
+from slastream.stream.changelog import POSITION, Changelog, DeadlineOf, Position, Recovered
+from slastream.stream.clock import Clock
+from slastream.stream.transaction import Fenced, Item, Transactions, Uncertain
+
+log = logging.getLogger("slastream.actor")
+
+HEARTBEAT = b"\x00heartbeat"
+"""The key of a journal record without a value: its log time is the time, and no ticket's."""
+
+OFFSETS_EVERY = 5.0
+"""Seconds between two commits of the group's offset, which may lag and never leads."""
+
+RETRY = 1.0
+FENCED_WAIT = 3.0
+"""Seconds after a fence before the partition is taken again, enough to hear that it is lost."""
+
+
+class Engine(Protocol):
+    """What an actor asks of `slastream.engine.partition.Partition`."""
+
+    def apply(self, records: list[Record]) -> Effects: ...
+    def fire(self, now: Instant, limit: int = ...) -> Effects: ...
+    @property
+    def next_due(self) -> Instant | None: ...
+
+
+class Delivered(Protocol):
+    """A fetch's records of one partition (`slastream.stream.transport.Batch`)."""
+
+    start: int
+    end: int
+    epoch: int
+    records: list[Any]
+
+    def done(self) -> None: ...
+
+
+class Source(Protocol):
+    """Where the journal's records come from (`slastream.stream.transport.BatchConsumer`)."""
+
+    async def release(self, tp: Any, offset: int) -> int: ...
+    def hold(self, tp: Any) -> None: ...
+    def level(self, tp: Any) -> bool: ...
+    def lag(self, tp: Any) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Post:
+    """What an actor is given: its place, its parts, and whom it tells."""
+
+    number: int
+    tp: Any
+    """Its journal partition."""
+    output: Callable[[str], TopicPartition]
+    """Short name of a topic -> where this partition writes it."""
+    client: Mapping[str, Any]
+    app_id: str
+    cluster: str
+    path: Path
+    source: Source
+    clock: Clock
+    engine: Callable[[int, Store], Engine]
+    deadline_of: DeadlineOf
+    on_effects: Callable[[int, Effects, float, int], None]
+    """Called after each commit with the seconds it took and the records it applied."""
+    on_state: Callable[[int, str, Recovered | None], None]
+    """Called with opening, ready, lost, parked or closed."""
+    chunk: int = 1_000
+    fires: int = 1_000
+    transaction_timeout: float = 10.0
+
+
+class Actor:
+    """Runs one partition until it is stopped, fenced for good or parked."""
+
+    def __init__(self, post: Post) -> None:
+        self.post = post
+        self.state = "new"
+        self.time: Instant = 0
+        """The partition's time; it never runs backwards."""
+        self.changelog: Changelog | None = None
+        self._inbox: deque[Delivered] = deque()
+        self._at = 0
+        self._epoch = -1
+        self._rewind = False
+        self._stopping = False
+        self._wake = asyncio.Event()
+        self._store: RocksStore | None = None
+        self._engine: Engine | None = None
+        self._transactions: Transactions | None = None
+        self._position = Position(0, "", "")
+        self._expected = 0
+        self._group_offset = -1
+        self._group_at = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    # -- from outside
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name=f"partition-{self.post.number}")
+
+    async def stop(self) -> None:
+        """End after the transaction in hand, or after two seconds."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            _, pending = await asyncio.wait([self._task], timeout=2.0)
+            if pending:
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=3.0)
+
+    def deliver(self, batch: Delivered) -> None:
+        """Take the records of a fetch. Never waits: the source gives no more than is asked for."""
+        if batch.epoch != self._epoch:
+            batch.done()
+            return
+        if batch.start > self._expected:
+            log.warning(
+                "partition %d: records %d to %d were passed over, reading them again",
+                self.post.number, self._expected, batch.start,
+            )  # fmt: skip
+            batch.done()
+            self.rewind()
+            return
+        self._expected = batch.end
+        self._inbox.append(batch)
+        self._wake.set()
+
+    def rewind(self) -> None:
+        """Read again from the position: what was fetched is not wanted any more."""
+        self._rewind = True
+        self._wake.set()
+
+    def nudge(self) -> None:
+        """Look at the deadlines again: the source may be level now."""
+        if self.state == "ready" and not self._wake.is_set():
+            self._wake.set()
+
+    @property
+    def position(self) -> int:
+        """The next journal offset."""
+        return self._position.offset
+
+    @property
+    def store(self) -> RocksStore | None:
+        return self._store
+
+    @property
+    def next_due(self) -> Instant | None:
+        return self._engine.next_due if self._engine is not None else None
+
+    # -- life
+
+    async def _run(self) -> None:
+        post = self.post
+        try:
+            while not self._stopping:
+                try:
+                    await self._open()
+                    await self._work()
+                except Fenced as fence:
+                    self._tell("lost")
+                    log.warning("partition %d: fenced (%s)", post.number, fence)
+                    await self._let_go()
+                    await self._pause(FENCED_WAIT)
+                except (KafkaError, Uncertain, OSError, TimeoutError) as error:
+                    self._tell("lost")
+                    log.warning("partition %d: %s; opening it again", post.number, _sentence(error))
+                    await self._let_go()
+                    await self._pause(RETRY)
+        except (Misconfigured, InvariantBroken) as error:
+            log.error("partition %d is parked: %s", post.number, error)
+            self._tell("parked")
+        except asyncio.CancelledError:
+            pass
+        except Exception:
+            log.exception("partition %d is parked: a bug of ours", post.number)
+            self._tell("parked")
+        finally:
+            post.source.hold(post.tp)
+            await self._let_go()
+            if self._store is not None:
+                self._store.close()
+            if self.state != "parked":
+                self._tell("closed")
+
+    async def _open(self) -> None:
+        """Fence whoever had the partition, replay what it committed, and begin to read behind it."""
+        post = self.post
+        self._tell("opening")
+        post.source.hold(post.tp)
+        self._transactions = Transactions(
+            post.client, f"{post.app_id}-{post.number}", post.transaction_timeout
+        )
+        await self._transactions.start()
+        changelog = self.changelog = Changelog(
+            post.client,
+            post.output("state"),
+            TopicPartition(*post.tp),
+            post.cluster,
+            post.deadline_of,
+        )
+        store, self._store = self._store, None
+        recovered = await changelog.catch_up(post.path, store)
+        self._store = recovered.store
+        self._position = recovered.position
+        self._engine = post.engine(post.number, recovered.store)
+        if recovered.lost:
+            log.error(
+                "partition %d: %d journal records were deleted before they were read",
+                post.number, recovered.lost,
+            )  # fmt: skip
+            self._position = Position(
+                self.position + recovered.lost, recovered.position.lineage, post.cluster
+            )
+        await self._read_from_position()
+        self._tell("ready", recovered)
+
+    async def _read_from_position(self) -> None:
+        self._rewind = False
+        self._inbox.clear()
+        self._at = 0
+        self._epoch = -1
+        try:
+            epoch = await self.post.source.release(self.post.tp, self.position)
+        except IllegalStateError as error:
+            raise KafkaError("the partition is not assigned just now") from error
+        self._expected = self.position
+        self._epoch = epoch
+
+    async def _let_go(self) -> None:
+        self.post.source.hold(self.post.tp)
+        self._epoch = -1
+        self._inbox.clear()
+        if self._transactions is not None:
+            transactions, self._transactions = self._transactions, None
+            await transactions.close()
+
+    async def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._stopping and (left := until - time.monotonic()) > 0:
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), left)
+            except TimeoutError:
+                return
+
+    def _tell(self, state: str, recovered: Recovered | None = None) -> None:
+        self.state = state
+        self.post.on_state(self.post.number, state, recovered)
+
+    # -- work
+
+    async def _work(self) -> None:
+        """Ingest and fire in turn, so that neither starves the other."""
+        while not self._stopping:
+            if self._rewind:
+                await self._read_from_position()
+            busy = await self._ingest()
+            busy |= await self._fire()
+            if time.monotonic() - self._group_at > OFFSETS_EVERY:
+                await self._commit_group_offset()
+            if not busy:
+                await self._wait()
+        await self._commit_group_offset()
+
+    async def _ingest(self) -> bool:
+        """Apply the next chunk of records in one transaction; returns whether there was one."""
+        if not self._inbox:
+            return False
+        batch = self._inbox[0]
+        fetched = batch.records[self._at : self._at + self.post.chunk]
+        last = self._at + len(fetched) >= len(batch.records)
+        position = batch.end if last else fetched[-1].offset + 1
+        skip = self.position
+        records = [
+            Record(r.offset, r.timestamp, r.key, r.value, r.headers)
+            for r in fetched
+            if r.offset >= skip and r.key != HEARTBEAT
+        ]
+        epoch = self._epoch
+        if records:
+            assert self._engine is not None
+            effects = self._engine.apply(records)
+            await self._commit(effects, position, len(records))
+        else:
+            self._move(position)
+        self.time = max(self.time, fetched[-1].timestamp)
+        if epoch != self._epoch:
+            return True
+        self._at = 0 if last else self._at + len(fetched)
+        if last:
+            self._inbox.popleft().done()
+        return True
+
+    async def _fire(self) -> bool:
+        """Fire what is due, `fires` tickets at the most; returns whether anything was."""
+        assert self._engine is not None
+        due = self._engine.next_due
+        if due is None or due > self._now():
+            return False
+        effects = self._engine.fire(self.time, self.post.fires)
+        if effects.rows or effects.messages:
+            await self._commit(effects, self.position)
+            return True
+        if effects.deadlines_put or effects.deadlines_del:
+            assert self._store is not None
+            self._store.write({}, effects.deadlines_put, effects.deadlines_del)
+            return True
+        return False
+
+    def _now(self) -> Instant:
+        """Move the partition's time on, to the wall clock only while nothing waits to be read."""
+        if not self._inbox and self.post.source.level(self.post.tp):
+            wall = self.post.clock.now()
+            if wall is not None and wall > self.time:
+                self.time = wall
+        return self.time
+
+    async def _wait(self) -> None:
+        """Wait for records, for the earliest deadline, or for the group's offset to be due."""
+        self._wake.clear()
+        if self._inbox or self._rewind or self._stopping:
+            return
+        timeout = OFFSETS_EVERY
+        due = self.next_due
+        if due is not None and due <= self._now():
+            return
+        if due is not None and (wall := self.post.clock.now()) is not None:
+            timeout = min(timeout, max(0.0, due - wall) / 1000 + 0.0005)
+            if due <= wall:
+                # Due, and not level: the next fetch says whether something is still to be read.
+                timeout = OFFSETS_EVERY
+        try:
+            await asyncio.wait_for(self._wake.wait(), timeout)
+        except TimeoutError:
+            return
+
+    # -- commit
+
+    async def _commit(self, effects: Effects, position: int, count: int = 0) -> None:
+        """One Kafka transaction, then one write to the store."""
+        post = self.post
+        assert self._transactions is not None
+        assert self._store is not None
+        started = time.perf_counter()
+        reached = Position(position, self._position.lineage, post.cluster)
+        records: dict[TopicPartition, list[Item]] = {}
+        for output, key, value, headers in effects.messages:
+            records.setdefault(post.output(output), []).append((key, value, headers))
+        state: list[Item] = [(key, row, []) for key, row in effects.rows.items()]
+        state.append((POSITION, reached.encode(), []))
+        records[post.output("state")] = state
+        offsets = None
+        if time.monotonic() - self._group_at > OFFSETS_EVERY:
+            offsets = {TopicPartition(*post.tp): position}
+        ends = await self._transactions.commit(records, offsets, post.app_id)
+        self._store.write(
+            effects.rows,
+            effects.deadlines_put,
+            effects.deadlines_del,
+            {
+                "position": reached.encode(),
+                "lineage": reached.lineage.encode(),
+                "changelog": b"%d" % ends[post.output("state")],
+                "written": b"%d" % time.time(),
+            },
+        )
+        self._position = reached
+        if offsets:
+            self._group_offset, self._group_at = position, time.monotonic()
+        post.on_effects(post.number, effects, time.perf_counter() - started, count)
+
+    def _move(self, position: int) -> None:
+        """Pass over records that change nothing; the next transaction says so."""
+        self._position = Position(max(position, self.position), self._position.lineage,
+                                  self.post.cluster)  # fmt: skip
+
+    async def _commit_group_offset(self) -> None:
+        """Tell the group, and with it every lag monitor, how far this partition is."""
+        self._group_at = time.monotonic()
+        if self._transactions is not None and self._group_offset != self.position:
+            self._group_at = 0.0
+            await self._commit(Effects(), self.position)
+
+
+def _sentence(error: BaseException) -> str:
+    return str(error) or type(error).__name__

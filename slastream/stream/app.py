@@ -1,0 +1,401 @@
+"""The composition root of a worker: every part is made here and handed to the others.
+
+Faust gives membership, assignment, agents and back-pressure; its leader topic, tables, offset
+tracker and pages are off. Nothing is decided here but who gets what, and in which order they start
+and stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import gc
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from slastream import metrics
+from slastream.core.books import Books
+from slastream.core.errors import Misconfigured
+from slastream.core.policy import Book
+from slastream.engine.effects import Effects
+from slastream.engine.partition import Partition
+from slastream.engine.row import deadline_of
+from slastream.engine.store import Store
+from slastream.settings import Settings
+from slastream.stream.actor import Actor, Engine, Post
+from slastream.stream.changelog import Recovered
+from slastream.stream.clock import Clock, LogClock, WallClock
+from slastream.stream.ground import Ground, look
+from slastream.stream.ingest import Desk, Ingest
+from slastream.stream.library import Library
+from slastream.stream.owners import Owners
+from slastream.stream.transport import BatchApp, BatchTransport
+from slastream.stream.web import Pages
+
+log = logging.getLogger("slastream.worker")
+
+PROBE_EVERY = 10.0
+PROBE = b"\x00clock"
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """Return what every Kafka client of this worker is made with."""
+    return {
+        "bootstrap_servers": settings.broker,
+        "client_id": f"{settings.app_id}-{settings.instance_id}",
+    }
+
+
+class Worker:
+    """One worker process: `run` starts it, and returns when `stop` is set."""
+
+    def __init__(self, settings: Settings, told: Sequence[tuple[Book, bytes]] = ()) -> None:
+        self.settings = settings
+        self.books = Books()
+        self.owners = Owners(self._hire)
+        self.stop = asyncio.Event()
+        self.clock: Clock = LogClock() if settings.time == "log" else WallClock()
+        self._told = told
+        self._client = client_options(settings)
+        self._ground: Ground | None = None
+        self._app: BatchApp | None = None
+        self._ingest: Ingest | None = None
+        self._assignment: frozenset[int] = frozenset()
+
+    # -- life
+
+    async def run(self) -> int:
+        """Run until stopped; returns the exit code. Raises `Misconfigured` at start."""
+        settings = self.settings
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(_locked(settings.data_dir))
+            with contextlib.suppress(asyncio.CancelledError):
+                self._ground = await look(settings, self._client, self.stop)
+            if self._ground is None:
+                return 0
+            log.info("broker %s, cluster %s", settings.broker, self._ground.cluster)
+            producer = await self._producer(stack)
+            await self._read_books(stack, producer)
+            await self._serve(stack)
+            if isinstance(self.clock, WallClock):
+                probe = asyncio.create_task(self._probe(producer, self.clock), name="probe")
+                stack.push_async_callback(_cancel, probe)
+            self._app = app = self._faust(producer)
+            stack.push_async_callback(self.owners.stop)
+            await app.start()
+            stack.push_async_callback(_stop_app, app)
+            _quiet()
+            return await self._until_stopped(app)
+
+    async def _until_stopped(self, app: BatchApp) -> int:
+        ready = False
+        while not self.stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stop.wait(), 0.2)
+            if app.should_stop or app.crashed:
+                log.error("the consumer ended: %s", getattr(app, "_crash_reason", None))
+                return 1
+            if ready != self.ready:
+                ready = self.ready
+                if ready:
+                    gc.collect()
+                    gc.freeze()
+                    log.info("ready: %d partitions", len(self.owners.actors))
+        log.info("stopping")
+        if self._ingest is not None:
+            self._ingest.stopping = True
+        return 0
+
+    @property
+    def ready(self) -> bool:
+        return self.owners.ready
+
+    # -- parts
+
+    async def _producer(self, stack: contextlib.AsyncExitStack) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            **self._client,
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=512 * 1024,
+            request_timeout_ms=10_000,
+        )
+        await producer.start()
+        stack.push_async_callback(_quietly, producer.stop)
+        return producer
+
+    async def _read_books(
+        self, stack: contextlib.AsyncExitStack, producer: AIOKafkaProducer
+    ) -> None:
+        assert self._ground is not None
+        topic, partitions = self.settings.topic("books"), self._ground.partitions["books"]
+        library = Library(self._client, topic, partitions, self.books)
+        stack.push_async_callback(library.close)
+        await library.opened()
+        if self._told:
+            await library.publish(self._told, producer)
+        if not self.books.tenants():
+            log.warning("no book on %s: tickets are measured and nothing is judged", topic)
+        library.follow()
+
+    async def _serve(self, stack: contextlib.AsyncExitStack) -> None:
+        settings = self.settings
+        if not settings.web_port:
+            return
+        pages = Pages(settings.web_host, settings.web_port, self._told_ready, self._gauges)
+        try:
+            await pages.start()
+        except OSError as error:
+            raise Misconfigured(
+                f"cannot listen on {settings.web_host}:{settings.web_port}: {error.strerror}",
+                where="SLASTREAM_WEB_PORT",
+                hint="choose another port, or 0 for none",
+            ) from error
+        stack.push_async_callback(pages.stop)
+
+    def _faust(self, producer: AIOKafkaProducer) -> BatchApp:
+        settings, ground = self.settings, self._ground
+        assert ground is not None
+        journal = settings.topic("tickets")
+        app = BatchApp(
+            settings.app_id,
+            broker=[f"kafka://{server}" for server in settings.broker.split(",")],
+            datadir=settings.data_dir / "faust",
+            web_enabled=False,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            cython_optimizations=True,
+            stream_buffer_maxsize=10_000,
+            stream_wait_empty=False,
+            broker_session_timeout=settings.session_timeout,
+            broker_heartbeat_interval=settings.heartbeat_interval,
+            broker_request_timeout=30.0,
+            broker_commit_every=10**9,
+            producer_request_timeout=30.0,
+        )
+        app.transport = BatchTransport(app.conf.broker, app)
+        app.journal = journal
+        app.on_fetched = self.owners.nudge
+        app.consumer_options = {
+            **self._client,
+            "group_id": settings.app_id,
+            "group_instance_id": settings.instance_id,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+            "isolation_level": "read_committed",
+            "max_partition_fetch_bytes": 1024 * 1024,
+            "fetch_max_wait_ms": 500,
+            "session_timeout_ms": int(settings.session_timeout * 1000),
+            "heartbeat_interval_ms": int(settings.heartbeat_interval * 1000),
+            "rebalance_timeout_ms": 15_000,
+            "max_poll_interval_ms": 300_000,
+            "request_timeout_ms": 30_000,
+            "metadata_max_age_ms": 60_000,
+        }
+        raw = {"key_type": bytes, "value_type": bytes, "value_serializer": "raw"}
+
+        @app.agent(app.topic(journal, **raw), isolated_partitions=True, name="clocks")  # type: ignore[untyped-decorator]
+        async def clocks(batches: Any) -> None:
+            async for batch in batches:
+                self.owners.deliver(batch)
+
+        if settings.ingest and ground.raw:
+            ingest = self._ingest = Ingest(self._desk(ground), producer)
+
+            @app.agent(app.topic(*ground.raw, **raw), name="ingest")  # type: ignore[untyped-decorator]
+            async def deliveries(batches: Any) -> None:
+                async for batch in batches:
+                    await ingest.handle(batch)
+
+            log.info("ingest of %s", ", ".join(ground.raw))
+        elif settings.ingest:
+            log.warning("no topic %s*: nothing to ingest", settings.topic("raw."))
+
+        @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
+        async def assigned(_: Any, tps: Any, **kwargs: Any) -> None:
+            self._assigned({tp for tp in tps if tp.topic == journal})
+
+        return app
+
+    def _assigned(self, tps: set[Any]) -> None:
+        numbers = frozenset(tp.partition for tp in tps)
+        if numbers != self._assignment:
+            log.info("partitions: %s", ", ".join(map(str, sorted(numbers))) or "none")
+        self._assignment = numbers
+        self.owners.assign(tps)
+
+    def _desk(self, ground: Ground) -> Desk:
+        settings = self.settings
+        return Desk(
+            raw=settings.topic("raw."),
+            journal=settings.topic("tickets"),
+            journal_partitions=ground.partitions["tickets"],
+            dlq=settings.topic("dlq"),
+            dlq_partitions=ground.partitions["dlq"],
+            tenant=settings.tenant,
+            tenants=settings.tenants,
+            timezones=settings.timezones,
+            on_events=_ingested,
+            on_rejected=metrics.rejected,
+        )
+
+    def _hire(self, tp: Any) -> Actor:
+        settings, ground, app = self.settings, self._ground, self._app
+        assert ground is not None
+        assert app is not None
+        counts, number = ground.partitions, tp.partition
+        outputs = {
+            short: TopicPartition(settings.topic(short), number % counts[short])
+            for short in ("alerts", "outcomes", "clocks", "state", "ops", "dlq")
+        }
+        return Actor(
+            Post(
+                number=number,
+                tp=tp,
+                output=outputs.__getitem__,
+                client=self._client,
+                app_id=settings.app_id,
+                cluster=ground.cluster,
+                path=settings.data_dir / f"{settings.app_id}-{number}.rocksdb",
+                source=app.consumer,
+                clock=self.clock,
+                engine=self._engine,
+                deadline_of=deadline_of,
+                on_effects=self._committed,
+                on_state=self._changed,
+                chunk=settings.chunk,
+                fires=settings.fires,
+                transaction_timeout=settings.transaction_timeout,
+            )
+        )
+
+    def _engine(self, number: int, store: Store) -> Engine:
+        return Partition(number, store, self.books)
+
+    # -- what is told
+
+    def _committed(self, number: int, effects: Effects, seconds: float, records: int) -> None:
+        metrics.record(number, effects, seconds, records)
+
+    def _changed(self, number: int, state: str, recovered: Recovered | None) -> None:
+        metrics.STATE.labels(str(number)).set(state == "ready")
+        if recovered is None:
+            return
+        metrics.RECOVERY.labels(str(number)).set(recovered.seconds)
+        metrics.RECOVERED.labels(str(number)).set(recovered.rows)
+        log.info(
+            "partition %d: recovered %d rows in %.1f s%s",
+            number, recovered.rows, recovered.seconds,
+            f" (rebuilt: {recovered.because})" if recovered.because else "",
+        )  # fmt: skip
+
+    def _told_ready(self) -> dict[str, object]:
+        return {
+            "ready": self.ready,
+            "partitions": {
+                str(number): actor.state for number, actor in self.owners.actors.items()
+            },
+        }
+
+    def _gauges(self) -> None:
+        topic = self.settings.topic("tickets")
+        for number, actor in self.owners.actors.items():
+            lag = actor.post.source.lag(actor.post.tp)
+            if lag is not None:
+                metrics.LAG.labels(topic, str(number)).set(lag)
+            metrics.PARTITION_TIME.labels(str(number)).set(actor.time / 1000)
+            due = actor.next_due
+            metrics.OLDEST_DUE.labels(str(number)).set(0 if due is None else due / 1000)
+        if isinstance(self.clock, WallClock):
+            metrics.CLOCK_OFFSET.set(self.clock.apart / 1000)
+
+    async def _probe(self, producer: AIOKafkaProducer, clock: WallClock) -> None:
+        """Ask the broker for its time, again and again; say when it is not ours."""
+        topic, agreed = self.settings.topic("state"), True
+        assert self._ground is not None
+        while True:
+            if not self._ground.broker_time:
+                log.warning("%s is not stamped by the broker: its clock is not compared", topic)
+                while True:
+                    now = clock.read()
+                    clock.agree(now, now, now)
+                    await asyncio.sleep(PROBE_EVERY)
+            try:
+                asked = clock.read()
+                sent = await producer.send_and_wait(topic, b"", PROBE, partition=0)
+                before, agreed = agreed, clock.agree(asked, sent.timestamp, clock.read())
+                if before and not agreed:
+                    log.error(
+                        "the wall clock is %.1f s apart from the broker's: deadlines wait"
+                        " until they agree",
+                        clock.apart / 1000,
+                    )
+                elif agreed and not before:
+                    log.info("the wall clock agrees with the broker's again")
+            except KafkaError as error:
+                log.warning("the broker's clock cannot be asked: %s", error)
+            await asyncio.sleep(PROBE_EVERY)
+
+
+def _ingested(source: str, events: int, delay: float) -> None:
+    metrics.INGESTED.labels(source).inc(events)
+    metrics.EVENT_DELAY.labels(source).observe(max(0.0, delay))
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Any:
+    """Hold a data directory: two workers in one would take each other's partitions' stores."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file: TextIO = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise Misconfigured(
+            "another worker runs in this data directory",
+            where=str(folder),
+            hint="give each worker one of its own: --data-dir",
+        ) from None
+    try:
+        yield
+    finally:
+        file.close()
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task], timeout=2.0)
+
+
+async def _quietly(stop: Any) -> None:
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(stop(), 3.0)
+
+
+async def _stop_app(app: BatchApp) -> None:
+    started = time.monotonic()
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(app.stop(), 8.0)
+    log.info("left the group in %.1f s", time.monotonic() - started)
+
+
+NOISY: Mapping[str, int] = {
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
+    "slastream.stream.transport": logging.WARNING,  # Faust's services of ours, in its words
+    "aiokafka": logging.CRITICAL,  # what it meets, we meet too, and say in one line
+    "asyncio": logging.ERROR,
+}
+
+
+def _quiet() -> None:
+    """A log record that nobody reads costs as much as one that somebody does."""
+    for name, level in NOISY.items():
+        logging.getLogger(name).setLevel(level)
