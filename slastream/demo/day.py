@@ -32,6 +32,8 @@ class Delivery(NamedTuple):
     key: bytes
     value: bytes
     headers: dict[str, bytes]
+    opens: bool = False
+    """Whether it tells of a new ticket, for the first time."""
 
 
 def generated_day(seed: int = 7, tickets: int = 2000) -> list[Delivery]:
@@ -82,10 +84,11 @@ def _delivered(step: Step, rng: random.Random) -> Iterator[Delivery]:
     delay: Millis = rng.randint(150, 1_800)
     if rng.random() < DELAYED:
         delay += rng.randint(2, 12) * MINUTE
-    first = Delivery(step.at + delay, step.ticket.client.source, key, value, headers)
+    opens = step.happening == "created"
+    first = Delivery(step.at + delay, step.ticket.client.source, key, value, headers, opens)
     yield first
     if rng.random() < RETRIED:
-        yield first._replace(at=first.at + rng.randint(1, 40) * SECOND)
+        yield first._replace(at=first.at + rng.randint(1, 40) * SECOND, opens=False)
 
 
 def _unreadable() -> list[Delivery]:

@@ -1,0 +1,74 @@
+"""The worker of `up` as a child process: started, watched, and gone when we are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from slastream.core.errors import Misconfigured
+
+TAIL = 12
+"""Lines of the worker's log that an error shows."""
+
+# A shell that waits for our end of its pipe to close, whatever the reason, and then ends the
+# worker: politely, and after ten seconds not politely any more.
+_GUARD = """
+read -r _
+kill -TERM "$1"
+for _ in 1 2 3 4 5 6 7 8 9 10; do sleep 1; kill -0 "$1" || exit; done
+kill -KILL "$1"
+"""
+
+
+class Worker:
+    """`slastream worker` with its own settings. Use it as `async with`."""
+
+    def __init__(
+        self, arguments: Sequence[str], settings: Mapping[str, str], log_file: Path
+    ) -> None:
+        """`settings` are `SLASTREAM_*` variables; others of ours do not reach the child."""
+        self._arguments = arguments
+        self._environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("SLASTREAM_")
+        } | dict(settings)
+        self.log_file = log_file
+
+    async def __aenter__(self) -> Self:
+        with self.log_file.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "slastream", "worker", *self._arguments,
+                env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,  # Ctrl-C is for us; we decide who ends when
+            )  # fmt: skip
+        self._guard = await asyncio.create_subprocess_exec(
+            "/bin/sh", "-c", _GUARD, "guard", str(self._process.pid),
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process.returncode is None:
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), 10)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            self._guard.kill()
+        await self._guard.wait()
+
+    async def ended(self) -> None:
+        """Wait for the worker, which should outlive us. Raises `Misconfigured` when it ends."""
+        code = await self._process.wait()
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        lines = self.log_file.read_text("utf-8", errors="replace").splitlines()[-TAIL:]
+        raise Misconfigured("\n".join([f"the worker ended ({how}); its last lines:", *lines]))
