@@ -53,7 +53,8 @@ class Rules:
     def __init__(self, calendar: Calendar) -> None:
         self.calendar = calendar
         self.zone: Zone = zone(calendar.zone)
-        self._hours = calendar.hours
+        # Merged in local time, so that an hour split in two means the same where the clock changes.
+        self._hours = tuple(normal(spans) for spans in calendar.hours)
         self._dated: dict[int, list[DayRule]] | None = None
         self._rrules: list[tuple[DayRule, Any]] | None = None
         self._special: dict[int, dict[int, list[Differs]]] = {}
@@ -66,7 +67,7 @@ class Rules:
         for ordinal in range(first, date(year, 12, 31).toordinal() + 1):
             spans: Sequence[Span] = self._hours[(ordinal - 1) % 7]
             if ordinal in special:
-                spans = self.hours(ordinal, special[ordinal])
+                spans = normal(self.hours(ordinal, special[ordinal]))
             if spans:
                 self._add_date(compiled, ordinal, spans)
         compiled.windows.sort()

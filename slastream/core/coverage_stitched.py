@@ -10,7 +10,7 @@ from bisect import bisect_right
 
 from slastream.core.coverage_api import Coverage, Note, WorkingDay
 from slastream.core.errors import Misconfigured
-from slastream.core.instant import Instant, Millis
+from slastream.core.instant import DAY, Instant, Millis
 
 
 class Stitched(Coverage):
@@ -60,8 +60,11 @@ class Stitched(Coverage):
 
     def next_open(self, instant: Instant) -> Instant:
         for i in range(bisect_right(self._seams, instant), len(self._seams)):
-            found = _opening(self._coverages[i], instant)
-            if found is not None and found < self._seams[i]:
+            try:
+                found = self._coverages[i].next_open(instant)
+            except Misconfigured:
+                found = self._seams[i]  # This version has no more hours; its successor may.
+            if found < self._seams[i]:
                 return found
             instant = self._seams[i]
         return self._coverages[-1].next_open(instant)
@@ -85,21 +88,18 @@ class Stitched(Coverage):
         return day
 
     def _next_day(self, instant: Instant) -> WorkingDay:
-        i = bisect_right(self._seams, instant)
-        since = instant
-        while True:
-            last = i == len(self._seams)
-            day = (
-                self._coverages[i].working_day(instant)
-                if last
-                else _day(self._coverages[i], instant)
-            )
-            begins = self._seams[i - 1] if i else since
-            while day is not None and day.opens < begins:
-                day = self._coverages[i].working_day(day.opens)
-            if day is not None and (last or day.opens < self._seams[i]):
+        first = bisect_right(self._seams, instant)
+        after = begins = instant
+        for coverage, seam in zip(self._coverages[first:], self._seams[first:], strict=False):
+            try:
+                day = _first_day(coverage, after, begins)
+            except Misconfigured:
+                day = None  # This version has no more hours; its successor may.
+            if day is not None and day.opens < seam:
                 return day
-            i += 1
+            # Two days before the seam no date is missed, whatever the zones of the two versions.
+            after, begins = max(instant, seam - 2 * DAY), seam
+        return _first_day(self._coverages[-1], after, begins)
 
     def notes(self, since: Instant, until: Instant) -> list[Note]:
         return [
@@ -135,16 +135,9 @@ def _first(coverage: Coverage, start: Instant, left: Millis) -> Instant:
     return coverage.next_open(coverage.due(start, -1)) + 1
 
 
-def _opening(coverage: Coverage, instant: Instant) -> Instant | None:
-    """Return the next opening, or None when a version never opens again: its successor may."""
-    try:
-        return coverage.next_open(instant)
-    except Misconfigured:
-        return None
-
-
-def _day(coverage: Coverage, instant: Instant) -> WorkingDay | None:
-    try:
-        return coverage.working_day(instant)
-    except Misconfigured:
-        return None
+def _first_day(coverage: Coverage, after: Instant, begins: Instant) -> WorkingDay:
+    """Return the first working date after one instant's date that opens at or after another."""
+    day = coverage.working_day(after)
+    while day.opens < begins:
+        day = coverage.working_day(day.opens)
+    return day
