@@ -50,7 +50,7 @@ def produce(broker: LocalBroker) -> Produce:
         partition: int | None = None,
         timestamp_ms: int | None = None,
     ) -> None:
-        async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap) as producer:
+        async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all") as producer:
             sent = []
             for key, value, *headers in records:
                 future = await producer.send(

@@ -277,6 +277,8 @@ class LocalBroker:
             "share.coordinator.state.topic.num.partitions": "1",
             "share.coordinator.state.topic.replication.factor": nodes,
             "share.coordinator.state.topic.min.isr": "1",
+            "broker.session.timeout.ms": "3000",  # a dead node of a cluster is missed soon
+            "broker.heartbeat.interval.ms": "500",
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "1000",
             "log.cleaner.threads": "1",
@@ -347,8 +349,8 @@ class LocalCluster:
         return self.bootstrap
 
     def stop(self) -> None:
-        """Stops all nodes at once: one alone would wait for the others' vote."""
-        stops = [threading.Thread(target=broker.stop) for broker in self.brokers]
+        """Stops all nodes at once, briefly: the last ones wait for a vote that cannot come."""
+        stops = [threading.Thread(target=broker.stop, args=(2.0,)) for broker in self.brokers]
         for stop in stops:
             stop.start()
         for stop in stops:

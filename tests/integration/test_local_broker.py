@@ -29,7 +29,7 @@ async def _create(bootstrap: str, topic: str, replication: int = 1) -> None:
 
 
 async def _send(bootstrap: str, topic: str, value: bytes) -> None:
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all") as producer:
         await producer.send_and_wait(topic, value)
 
 
