@@ -22,6 +22,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "worker": ("slastream.cli.worker", "Run the worker against a Kafka cluster."),
     "replay": ("slastream.cli.replay", "Publish a file of ticket events to Kafka."),
     "check": ("slastream.cli.check", "Validate a policy book."),
+    "backtest": ("slastream.cli.backtest", "Judge past tickets by a book: outcomes and alerts."),
     "topics": ("slastream.cli.topics", "Create the topics on a broker."),
 }
 """Verb -> (module with a `command`, its line in the help)."""

@@ -96,14 +96,14 @@ def fold(
     facts: Sequence[Fact], told: Sequence[dict[str, Any]], source: str, books: TenantBooks
 ) -> Fold:
     """Fold facts, given in their order, into the state of a ticket."""
-    facts = _undeleted(facts)
+    facts = undeleted(facts)
     result = begin(facts, told, source, books)
     for fact in facts:
         step(result, fact, told, books)
     return result
 
 
-def _undeleted(facts: Sequence[Fact]) -> Sequence[Fact]:
+def undeleted(facts: Sequence[Fact]) -> Sequence[Fact]:
     """Return the facts without the deletions and merges that a later `restored` undoes (D42, D44)."""
     last = max((i for i, fact in enumerate(facts) if fact.kind == RESTORED), default=-1)
     if last < 0:
