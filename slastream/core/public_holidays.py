@@ -34,8 +34,11 @@ def check_holidays(rule: HolidayRule) -> None:
 def public_holidays(rule: HolidayRule, year: int) -> dict[int, str]:
     """Return the holidays of one year: date ordinal -> name. Raises like `check_holidays`."""
     check_holidays(rule)
+    country = rule.country.upper()
+    # Names are the country's own. Left to itself the package would look at this machine's locale.
+    language = getattr(_package(), country).default_language
     dates = _package().country_holidays(
-        rule.country.upper(), subdiv=rule.subdivision, years=year, expand=False
+        country, subdiv=rule.subdivision, years=year, expand=False, language=language
     )
     return {day.toordinal(): str(name) for day, name in dates.items() if day.year == year}
 
