@@ -1,0 +1,1 @@
+"""Small builders that tests share. Nothing here knows pytest or Kafka."""
