@@ -26,6 +26,7 @@ from slastream.engine.rocks import RocksStore
 from slastream.engine.store import Store
 from slastream.stream.changelog import POSITION, Changelog, DeadlineOf, Position, Recovered
 from slastream.stream.clock import Clock
+from slastream.stream.faults import At, nowhere
 from slastream.stream.transaction import Fenced, Item, Transactions, Uncertain
 
 log = logging.getLogger("slastream.actor")
@@ -94,6 +95,7 @@ class Post:
     chunk: int = 1_000
     fires: int = 1_000
     transaction_timeout: float = 10.0
+    at: At = nowhere
 
 
 class Actor:
@@ -216,9 +218,10 @@ class Actor:
         self._tell("opening")
         post.source.hold(post.tp)
         self._transactions = Transactions(
-            post.client, f"{post.app_id}-{post.number}", post.transaction_timeout
+            post.client, f"{post.app_id}-{post.number}", post.transaction_timeout, post.at
         )
         await self._transactions.start()
+        post.at("fenced")
         changelog = self.changelog = Changelog(
             post.client,
             post.output("state"),
@@ -229,6 +232,7 @@ class Actor:
         store, self._store = self._store, None
         recovered = await changelog.catch_up(post.path, store)
         self._store = recovered.store
+        post.at("replayed")
         self._position = recovered.position
         self._engine = post.engine(post.number, recovered.store)
         if recovered.lost:
@@ -380,7 +384,9 @@ class Actor:
         offsets = None
         if time.monotonic() - self._group_at > OFFSETS_EVERY:
             offsets = {TopicPartition(*post.tp): position}
+        post.at("computed")
         ends = await self._transactions.commit(records, offsets, post.app_id)
+        post.at("committed")
         self._store.write(
             effects.rows,
             effects.deadlines_put,
@@ -392,6 +398,7 @@ class Actor:
                 "written": b"%d" % time.time(),
             },
         )
+        post.at("stored")
         self._position = reached
         if offsets:
             self._group_offset, self._group_at = position, time.monotonic()

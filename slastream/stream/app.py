@@ -12,8 +12,9 @@ import contextlib
 import fcntl
 import gc
 import logging
+import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -30,8 +31,9 @@ from slastream.engine.row import deadline_of
 from slastream.engine.store import Store
 from slastream.settings import Settings
 from slastream.stream.actor import Actor, Engine, Post
-from slastream.stream.changelog import Recovered
+from slastream.stream.changelog import DeadlineOf, Recovered
 from slastream.stream.clock import Clock, LogClock, WallClock
+from slastream.stream.faults import At, crash_at
 from slastream.stream.ground import Ground, look
 from slastream.stream.ingest import Desk, Ingest
 from slastream.stream.library import Library
@@ -56,8 +58,19 @@ def client_options(settings: Settings) -> dict[str, Any]:
 class Worker:
     """One worker process: `run` starts it, and returns when `stop` is set."""
 
-    def __init__(self, settings: Settings, told: Sequence[tuple[Book, bytes]] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        told: Sequence[tuple[Book, bytes]] = (),
+        *,
+        engine: Callable[[int, Store, Books], Engine] = Partition,
+        deadlines: DeadlineOf = deadline_of,
+        at: At | None = None,
+    ) -> None:
         self.settings = settings
+        self._new_engine = engine
+        self._deadline_of = deadlines
+        self._at = at or crash_at(os.environ)
         self.books = Books()
         self.owners = Owners(self._hire)
         self.stop = asyncio.Event()
@@ -267,17 +280,18 @@ class Worker:
                 source=app.consumer,
                 clock=self.clock,
                 engine=self._engine,
-                deadline_of=deadline_of,
+                deadline_of=self._deadline_of,
                 on_effects=self._committed,
                 on_state=self._changed,
                 chunk=settings.chunk,
                 fires=settings.fires,
                 transaction_timeout=settings.transaction_timeout,
+                at=self._at,
             )
         )
 
     def _engine(self, number: int, store: Store) -> Engine:
-        return Partition(number, store, self.books)
+        return self._new_engine(number, store, self.books)
 
     # -- what is told
 

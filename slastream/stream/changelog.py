@@ -119,7 +119,8 @@ class Changelog:
             store = opened = store or RocksStore(path)
             because = f"corrupt, moved to {store.moved_aside}" if store.moved_aside else ""
             try:
-                because = await self._replay(consumer, store) or because
+                found = await self._replay(consumer, store)
+                because = because or found
             except _Stranger as stranger:
                 because = str(stranger)
                 store.close()

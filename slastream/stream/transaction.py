@@ -21,6 +21,8 @@ from aiokafka.errors import (
     ProducerFenced,
 )
 
+from slastream.stream.faults import At, nowhere
+
 Item = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 """Key, value and headers of a record."""
 
@@ -62,8 +64,11 @@ def batches_of(producer: AIOKafkaProducer, items: Iterable[Item]) -> Iterator[An
 class Transactions:
     """A transactional producer for one partition. After `Fenced` or `Uncertain`, make a new one."""
 
-    def __init__(self, client: Mapping[str, Any], name: str, timeout: float) -> None:
+    def __init__(
+        self, client: Mapping[str, Any], name: str, timeout: float, at: At = nowhere
+    ) -> None:
         self.name = name
+        self._at = at
         self._producer = AIOKafkaProducer(
             **client,
             transactional_id=name,
@@ -106,6 +111,7 @@ class Transactions:
             if isinstance(error, TimeoutError):
                 raise KafkaError(f"no answer within {PATIENCE:g} s") from error
             raise
+        self._at("sent")
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._producer.commit_transaction()
