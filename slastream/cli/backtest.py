@@ -71,7 +71,9 @@ def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("events", nargs=-1, required=True)
 @input_options
 @format_option
-@click.option("--alerts", is_flag=True, help="Write the alerts instead, as a worker announces them.")
+@click.option(
+    "--alerts", is_flag=True, help="Write the alerts instead, as a worker announces them."
+)
 @click.option(
     "--arrival",
     type=click.Choice(["auto", "file", "time"]),
@@ -104,10 +106,7 @@ def command(
     books = Books(*load(book))
     given = Given(events, source, mapping, tenant, timezone, as_of)
     with without_collector():
-        if alerts:
-            code = _alerts(given, books, form, arrival)
-        else:
-            code = _clocks(given, books, form)
+        code = _alerts(given, books, form, arrival) if alerts else _clocks(given, books, form)
     sys.exit(code)
 
 

@@ -77,9 +77,7 @@ def judge(
     return None
 
 
-def _refused(
-    history: History, fold: Fold, books: TenantBooks, trouble: Trouble | None
-) -> bool:
+def _refused(history: History, fold: Fold, books: TenantBooks, trouble: Trouble | None) -> bool:
     """Count a status without a mapping; returns whether the event would have been a dead letter."""
     if trouble is not None and fold.unmapped is not None:
         trouble.unmapped[(history.source, *fold.unmapped)] += 1
