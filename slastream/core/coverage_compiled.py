@@ -97,6 +97,8 @@ class Compiled(Coverage):
                 raise self._too_empty(instant, "any opening hours")
 
     def windows(self, since: Instant, until: Instant) -> list[tuple[Instant, Instant]]:
+        if since >= until:
+            return []
         self._reach(since)
         self._reach(until)
         i = bisect_right(self._ends, since)

@@ -258,6 +258,14 @@ def test_windows_up_to_midnight_and_from_midnight_are_one() -> None:
     )
 
 
+@pytest.mark.parametrize("subject", [ALWAYS, desk()])
+def test_no_time_has_no_windows(subject: Coverage) -> None:
+    """From an instant to itself, or backwards, there is no window, open or not."""
+    now = at("2026-03-02T10:00:00Z")
+
+    assert [[], []] == [subject.windows(now, now), subject.windows(now, now - HOUR)]
+
+
 def test_plain_elapsed_time() -> None:
     """24x7 is arithmetic."""
     now = at("2026-03-02T09:02:11Z")
