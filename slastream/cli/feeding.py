@@ -9,12 +9,18 @@ prove: so no deadline fires before the events that might have stopped its clock.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    CoordinatorLoadInProgressError,
+    GroupCoordinatorNotAvailableError,
+    NotCoordinatorForGroupError,
+)
 from aiokafka.structs import TopicPartition
 
 from slastream.core.instant import Instant
@@ -24,6 +30,12 @@ TICK = 0.1
 """Seconds between two slices of simulated time."""
 WINDOW = 5_000
 """Records under way when publishing as fast as possible."""
+
+_SOON = (
+    GroupCoordinatorNotAvailableError,
+    CoordinatorLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
 
 
 class Outgoing(NamedTuple):
@@ -130,14 +142,19 @@ class Feed:
     async def _taken_in(self) -> None:
         """Wait until ingest has put everything that was published into the journal."""
         while self._ends:
-            offsets = await self._admin.list_consumer_group_offsets(
-                self._group, partitions=list(self._ends)
-            )
-            for place, reached in offsets.items():
-                if reached.offset >= self._ends.get(place, 0):
-                    self._ends.pop(place, None)
+            # Until the group's first member is there, its coordinator may not be either.
+            with contextlib.suppress(*_SOON):
+                await self._look_at_ingest()
             if self._ends:
                 await asyncio.sleep(0.01)
+
+    async def _look_at_ingest(self) -> None:
+        offsets = await self._admin.list_consumer_group_offsets(
+            self._group, partitions=list(self._ends)
+        )
+        for place, reached in offsets.items():
+            if reached.offset >= self._ends[place]:
+                del self._ends[place]
 
     async def _heartbeat(self, partitions: Iterable[int], now: Instant) -> None:
         beats = [

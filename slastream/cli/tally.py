@@ -86,20 +86,21 @@ def _ticket(value: Mapping[str, Any]) -> str:
     return f"{value.get('tenant')}/{value.get('source')}/{value.get('ticket')}"
 
 
-def alert_line(type_: str, value: Mapping[str, Any], zone: tzinfo) -> str:
+def alert_line(type_: str, time: object, value: Mapping[str, Any], zone: tzinfo) -> str:
     """Return an alert as one aligned line, such as
 
     10:32:00  at risk    75%  LUM-112     Atelier Lumen      P2  response    due 10:47, 15 min left
 
-    Times are of `zone`; the first is when it became true, not when it was seen.
+    `time` is when it became true (`ce_time`), not when it was seen. Times are shown in `zone`.
     """
     name, colour = KINDS.get(type_, (type_, "white"))
-    at = _clock(value.get("reached_at"), zone)
-    threshold = "" if name == "BREACHED" else str(value.get("threshold") or "")
+    at = _clock(time, zone)
+    threshold = str(value.get("threshold") or "").removesuffix(" left")
+    threshold = "" if threshold == "breach" else threshold
     cells = (
         at.ljust(8),
         click.style(name.ljust(9), fg=colour, bold=name == "BREACHED"),
-        threshold.rjust(5),
+        threshold.removeprefix("PT").rjust(9),
         str(value.get("number") or value.get("ticket") or "?").ljust(10),
         str(value.get("client") or "-")[:18].ljust(18),
         str(value.get("priority") or "-")[:4].ljust(4),

@@ -17,7 +17,6 @@ from typing import Any, Self
 import click
 import orjson
 from aiokafka import AIOKafkaConsumer
-from aiokafka.structs import TopicPartition
 
 from slastream.cli.tally import Tally, alert_line, clock
 from slastream.core.instant import Instant
@@ -30,17 +29,18 @@ EVERY = 10.0
 class Screen:
     """Prints alerts on standard output, with the running tally under them."""
 
-    def __init__(self, tally: Tally, zone: tzinfo) -> None:
-        self._tally, self._zone = tally, zone
+    def __init__(self, tally: Tally, zone: tzinfo, cleared: bool = False) -> None:
+        self._tally, self._zone, self._cleared = tally, zone, cleared
         self._terminal = sys.stdout.isatty()
         self._told = time.monotonic()
         self._now: Instant | None = None
         self._records = 0
 
-    def alert(self, type_: str, value: Mapping[str, Any]) -> None:
-        """Print an alert."""
-        self._clear()
-        click.echo(alert_line(type_, value, self._zone))
+    def alert(self, type_: str, time: str, value: Mapping[str, Any]) -> None:
+        """Print an alert; one that only clears another is counted, and printed if asked for."""
+        if self._cleared or not type_.endswith(".cleared.v1"):
+            self._clear()
+            click.echo(alert_line(type_, time, value, self._zone))
 
     def time(self, now: Instant, records: int) -> None:
         """Show how far simulated time has come, and what came out so far."""
@@ -76,6 +76,7 @@ class Watch:
         self._tally, self._screen = tally, screen
         self._news = asyncio.Event()
         self._consumer = AIOKafkaConsumer(
+            *self._topics,
             **client,
             isolation_level="read_committed",
             auto_offset_reset="earliest",
@@ -85,14 +86,6 @@ class Watch:
 
     async def __aenter__(self) -> Self:
         await self._consumer.start()
-        await self._consumer.topics()
-        self._consumer.assign(
-            [
-                TopicPartition(topic, number)
-                for topic in self._topics
-                for number in self._consumer.partitions_for_topic(topic) or ()
-            ]
-        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -124,4 +117,4 @@ class Watch:
             return
         type_ = headers.get("ce_type", b"").decode()
         self._tally.alert(type_, value)
-        self._screen.alert(type_, value)
+        self._screen.alert(type_, headers.get("ce_time", b"").decode(), value)

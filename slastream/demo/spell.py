@@ -73,6 +73,13 @@ _CW_STATUSES = {
     "waiting_client": (104, "Waiting Client"), "waiting_vendor": (105, "Waiting Vendor"),
     "resolved": (106, "Resolved"), "closed": (107, ">Closed"), "merged": (108, ">Closed (Merged)"),
 }  # fmt: skip
+_CW_FRENCH = _CW_STATUSES | {
+    "new": (201, "Non répondu"), "assigned": (202, "À rappeler"), "working": (203, "Pris en charge"),
+    "waiting_client": (204, "Attente client"), "waiting_vendor": (205, "Attente fournisseur"),
+    "resolved": (206, "Résolu"), "closed": (207, "Clôturé"),
+}  # fmt: skip
+_CW_BOARDS = {"Service Desk": _CW_STATUSES, "Projects": _CW_FRENCH}
+"""The board of the team in Nantes is named in French, as its book says."""
 _CW_PRIORITIES = {
     "P1": (4, "Priority 1 - Emergency"), "P2": (6, "Priority 2 - Quick Response"),
     "P3": (8, "Priority 3 - Normal Response"), "P4": (11, "Priority 4 - Scheduled Maintenance"),
@@ -102,7 +109,7 @@ def _connectwise(step: Step, rng: random.Random) -> Spelled:
 
 def _cw_entity(step: Step) -> dict[str, Any]:
     ticket, client = step.ticket, step.ticket.client
-    status, name = _CW_STATUSES[step.stage]
+    status, name = _CW_BOARDS[client.project][step.stage]
     priority, priority_name = _CW_PRIORITIES[step.priority]
     created = _seconds(ticket.created_at)
     entity: dict[str, Any] = {

@@ -32,9 +32,11 @@ def test_what_is_no_length_of_time_is_refused(text: str) -> None:
 def test_a_table_has_a_header_and_numbers_to_the_right() -> None:
     """Columns line up, so that a person can run an eye down them."""
 
-    assert list(
-        aligned(ROWS)
-    ) == ["name     partitions", "tickets           4", "dlq              12"]
+    assert list(aligned(ROWS)) == [
+        "name     partitions",
+        "tickets           4",
+        "dlq              12",
+    ]
 
 
 def test_a_table_of_nothing_is_nothing() -> None:

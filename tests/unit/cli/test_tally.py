@@ -17,7 +17,7 @@ def alert(**changed: Any) -> dict[str, Any]:
     return {
         "tenant": "acme-msp", "source": "jira", "ticket": "20417", "number": "LUM-17",
         "client": "Atelier Lumen", "priority": "P2", "indicator": "response", "cycle": 1,
-        "threshold": "75%", "reached_at": "2026-03-03T09:32:00.000Z",
+        "threshold": "75%",
         "due": "2026-03-03T09:47:00.000Z", "remaining_ms": 900_000,
     } | changed  # fmt: skip
 
@@ -27,14 +27,15 @@ def outcome(result: str, **changed: Any) -> dict[str, Any]:
 
 
 def line(type_: str, **changed: Any) -> str:
-    return click.unstyle(alert_line(type_, alert(**changed), PARIS))
+    return click.unstyle(alert_line(type_, "2026-03-03T09:32:00.000Z", alert(**changed), PARIS))
 
 
 def test_an_alert_is_one_aligned_line() -> None:
     """Simulated time, kind, threshold, number, client, priority, indicator, due and what is left."""
 
     assert (
-        line(AT_RISK) == "10:32:00  at risk      75%  LUM-17      Atelier Lumen       P2    response    "
+        line(AT_RISK)
+        == "10:32:00  at risk          75%  LUM-17      Atelier Lumen       P2    response    "
         "due 10:47, 15 min left"
     )
 
@@ -45,6 +46,12 @@ def test_a_breach_lines_up_with_a_warning() -> None:
 
     assert warned.index("LUM-17") == broken.index("LUM-17")
     assert warned.index("due") == broken.index("due")
+
+
+def test_levels_after_the_breach_say_how_far_over() -> None:
+    """One hour over is another alert than the breach itself."""
+
+    assert "BREACHED     1H over  LUM-17" in line(BREACHED, threshold="PT1H over")
 
 
 def test_a_paused_clock_has_no_due_and_says_what_is_left() -> None:
