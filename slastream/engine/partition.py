@@ -31,16 +31,6 @@ KEEP: Millis = 90 * DAY
 """How long a ticket that is resolved, closed or cancelled stays in the table after its last event."""
 
 
-class _Poison(Exception):
-    """A record that must be set aside: the batch is computed again without it."""
-
-    def __init__(self, offset: int, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.offset = offset
-        self.reason = reason
-        self.detail = detail
-
-
 class Partition:
     """The tickets of one journal partition. Holds no state but its store's and its time."""
 
@@ -58,21 +48,12 @@ class Partition:
         A record that trips a bug of ours goes to the dead letters as `bug` and its ticket is marked;
         the rest of the batch is computed as if it had not been there.
         """
-        poison: dict[int, _Poison] = {}
-        while True:
-            step_ = _Step(self, Effects())
-            step_.load([record.key for record in records if record.key is not None])
-            try:
-                for record in records:
-                    if record.offset in poison:
-                        step_.set_aside(record, poison[record.offset])
-                    else:
-                        step_.take(record)
-            except _Poison as found:
-                poison[found.offset] = found
-                continue
-            step_.effects.position = records[-1].offset + 1 if records else None
-            return step_.finish()
+        step_ = _Step(self, Effects())
+        step_.load([record.key for record in records if record.key is not None])
+        for record in records:
+            step_.take(record)
+        step_.effects.position = records[-1].offset + 1 if records else None
+        return step_.finish()
 
     def fire(self, now: Instant, limit: int = 1000) -> Effects:
         """Announce what fell due at or before `now`, `limit` tickets at the most."""
@@ -101,6 +82,7 @@ class _Step:
         self._rows: dict[bytes, Row | None] = {}
         self._before: dict[bytes, Instant | None] = {}
         self._changed: dict[bytes, Instant] = {}
+        self._taken: dict[bytes, list[tuple[Record, Event]]] = {}
 
     def load(self, keys: Sequence[bytes]) -> None:
         """Read rows ahead, all at once."""
@@ -129,25 +111,39 @@ class _Step:
         except Rejected as error:
             publish_rejected(self.effects, record, error.reason, error.detail)
             return
+        published = len(self.effects.messages)
         try:
             self._fold(record, event)
-        except Rejected as error:
-            raise _Poison(record.offset, error.reason, error.detail) from error
         except InvariantBroken:
             raise
         except Exception as error:
-            raise _Poison(record.offset, "bug", f"{type(error).__name__}: {error}") from error
+            del self.effects.messages[published:]
+            self._set_aside(record, error)
+        else:
+            self._taken.setdefault(record.key, []).append((record, event))
 
-    def set_aside(self, record: Record, poison: _Poison) -> None:
+    def _set_aside(self, record: Record, error: Exception) -> None:
         """Publish a record that could not be folded, and mark its ticket when the fault is ours."""
-        publish_rejected(self.effects, record, poison.reason, poison.detail)
-        if poison.reason != "bug" or record.key is None:
+        key = record.key or b""
+        self._restore(key)
+        if isinstance(error, Rejected):
+            publish_rejected(self.effects, record, error.reason, error.detail)
             return
-        publish_trouble(self.effects, record.key, record.offset, poison.detail)
-        row = self._row(record.key)
+        detail = f"{type(error).__name__}: {error}"
+        publish_rejected(self.effects, record, "bug", detail)
+        publish_trouble(self.effects, key, record.offset, detail)
+        row = self._row(key)
         if row is not None:
-            row.quarantined = poison.detail
-            self._changed[record.key] = record.log_time
+            row.quarantined = detail
+            self._changed[key] = record.log_time
+
+    def _restore(self, key: bytes) -> None:
+        """Bring a row back to where it stood before the record that failed half-way."""
+        del self._rows[key]
+        effects, self.effects = self.effects, Effects()
+        for record, event in self._taken.get(key, ()):
+            self._fold(record, event)
+        self.effects = effects
 
     def _fold(self, record: Record, event: Event) -> None:
         key, log_time = record.key or b"", record.log_time

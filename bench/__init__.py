@@ -1,0 +1,1 @@
+"""Measurements. Figures are kept in `bench/results` with the command that made them."""
