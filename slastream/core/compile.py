@@ -74,19 +74,12 @@ class Rules:
         return compiled
 
     def _add_date(self, compiled: Year, ordinal: int, spans: Sequence[Span]) -> None:
-        here = self.zone
-        if not here.exists(ordinal):
-            return
-        windows = [
-            (here.instant(ordinal, start), here.instant(ordinal, end, last=True))
-            for start, end in spans
-        ]
-        # A skipped hour can leave a short window nothing: 02:30-03:15 where 02:00 became 03:00.
-        windows = [window for window in windows if window[0] < window[1]]
+        windows = self.zone.windows(ordinal, spans)
         if windows:
             compiled.windows += windows
             compiled.day_ordinals.append(ordinal)
-            compiled.day_opens.append(min(windows)[0])
+            # Not the first and the last: what a clock change moves forward may overtake the next.
+            compiled.day_opens.append(min(start for start, _ in windows))
             compiled.day_closes.append(max(end for _, end in windows))
 
     def hours(

@@ -10,6 +10,7 @@ What a change of the clock does (D26):
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -20,6 +21,9 @@ _EPOCH_ORDINAL = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 
+Window = tuple[Instant, Instant]
+"""[start, end) in UTC."""
+
 
 class Zone:
     """A time zone. Dates are proleptic Gregorian ordinals, times of day seconds since midnight."""
@@ -28,16 +32,32 @@ class Zone:
         self.key = key
         self._info = ZoneInfo(key)
         self._offsets: dict[int, int] = {}
+        self._midnights: dict[int, Instant | None] = {}
 
     def instant(self, ordinal: int, second: int, *, last: bool = False) -> Instant:
         """Return when the local clock shows `second` of a date; `second` may exceed a day.
 
         Of a time that comes twice it is the first occurrence, or the last one with `last`.
         """
-        offset = self.offset(ordinal)
-        if not self.steady(ordinal):
-            offset = self._offset_at(ordinal, second, last)
+        midnight = self.steady_midnight(ordinal)
+        if midnight is not None:
+            return midnight + second * 1_000
+        offset = self._offset_at(ordinal, second, last)
         return ((ordinal - _EPOCH_ORDINAL) * 86_400 + second - offset) * 1_000
+
+    def windows(self, ordinal: int, spans: Sequence[tuple[int, int]]) -> list[Window]:
+        """Return the spans of a date as windows; none of a date that was skipped."""
+        midnight = self.steady_midnight(ordinal)
+        if midnight is not None:
+            return [(midnight + start * 1_000, midnight + end * 1_000) for start, end in spans]
+        if not self.exists(ordinal):
+            return []
+        windows = [
+            (self.instant(ordinal, start), self.instant(ordinal, end, last=True))
+            for start, end in spans
+        ]
+        # A skipped hour can leave a short window nothing: 02:30-03:15 where 02:00 became 03:00.
+        return [window for window in windows if window[0] < window[1]]
 
     def local(self, instant: Instant) -> tuple[int, int]:
         """Return the date, and the milliseconds that its clock shows since 00:00."""
@@ -48,21 +68,28 @@ class Zone:
 
     def exists(self, ordinal: int) -> bool:
         """Whether the local calendar ever showed this date."""
-        if self.steady(ordinal):
+        if self.steady_midnight(ordinal) is not None:
             return True
         return self.local(self.instant(ordinal, 0))[0] == ordinal
 
-    def offset(self, ordinal: int) -> int:
-        """Return the seconds ahead of UTC at the (first) midnight that begins a date."""
+    def steady_midnight(self, ordinal: int) -> Instant | None:
+        """Return when a date begins, or None where a clock changes during it or the one after.
+
+        With no change in these two days, in which its windows end, the rest is addition.
+        """
+        if ordinal in self._midnights:
+            return self._midnights[ordinal]
+        offset = self._offset(ordinal)
+        steady = offset == self._offset(ordinal + 1) and offset == self._offset(ordinal + 2)
+        midnight = ((ordinal - _EPOCH_ORDINAL) * 86_400 - offset) * 1_000 if steady else None
+        self._midnights[ordinal] = midnight
+        return midnight
+
+    def _offset(self, ordinal: int) -> int:
         offset = self._offsets.get(ordinal)
         if offset is None:
             offset = self._offsets[ordinal] = self._offset_at(ordinal, 0, last=False)
         return offset
-
-    def steady(self, ordinal: int) -> bool:
-        """Whether no clock changes during a date and the one after, where its windows may end."""
-        offset = self.offset(ordinal)
-        return offset == self.offset(ordinal + 1) and offset == self.offset(ordinal + 2)
 
     def changes(self, since: Instant, until: Instant) -> list[tuple[Instant, int, int]]:
         """Return when the clock changed in [since, until), with the offsets before and after."""

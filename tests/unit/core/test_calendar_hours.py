@@ -263,7 +263,7 @@ def test_no_time_has_no_windows(subject: Coverage) -> None:
     """From an instant to itself, or backwards, there is no window, open or not."""
     now = at("2026-03-02T10:00:00Z")
 
-    assert [[], []] == [subject.windows(now, now), subject.windows(now, now - HOUR)]
+    assert [subject.windows(now, now), subject.windows(now, now - HOUR)] == [[], []]
 
 
 def test_plain_elapsed_time() -> None:
