@@ -14,9 +14,9 @@ import orjson
 from slastream.core import ledger
 from slastream.core.alert import Announced, Decided, Notice, dedup_key
 from slastream.core.books import AT_RISK, BREACH, TenantBooks
-from slastream.core.clock import Clock, Phase
+from slastream.core.clock import PHASES, Clock
 from slastream.core.errors import Rejected
-from slastream.core.event import Event, State, split_key, ticket_key
+from slastream.core.event import Event, split_key, ticket_key
 from slastream.core.instant import Instant, Millis, format_instant
 from slastream.core.policy import Indicator
 from slastream.core.ticket import Fold, options_of
@@ -237,7 +237,7 @@ def clocks(
     told = about(key, fold)
     attributes = fold.attributes
     told |= {
-        "state": State(fold.state).label,
+        "state": ledger.STATE_LABELS[fold.state],
         "waiting_on": fold.on or None,
         "status": attributes.get("status"),
         "board": attributes.get("board"),
@@ -262,7 +262,7 @@ def clock_json(
     told = figures(fold, clock, books, at)
     paused = clock.paused_by(coverage, at)
     told |= {
-        "phase": Phase(clock.phase).label,
+        "phase": PHASES[clock.phase],
         "verdict": clock.verdict,
         "outcome": clock.outcome,
         "reached_at": _time(clock.reached),

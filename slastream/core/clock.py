@@ -75,6 +75,11 @@ MODES: dict[Indicator, dict[State, Mode]] = {
 """The transition table. The diagram in `docs/semantics.md` is drawn from it."""
 
 
+_TABLE = tuple(tuple(MODES[indicator][state] for state in State) for indicator in Indicator)
+_WAITING, _RESOLUTION = int(State.WAITING), int(Indicator.RESOLUTION)
+PHASES = tuple(phase.label for phase in Phase)
+
+
 def mode_of(
     indicator: int, state: int, on: str, responded: bool, pause_before_response: bool
 ) -> Mode:
@@ -84,17 +89,13 @@ def mode_of(
     it pauses neither response nor plan, else a robot's "waiting for client" would hide a missing
     answer (D11).
     """
-    if state != State.WAITING:
-        return MODES[_INDICATORS[indicator]][_STATES[state]]
+    if state != _WAITING:
+        return _TABLE[indicator][state]
     if on == "provider":
         return _RUN
-    if indicator == Indicator.RESOLUTION or responded or pause_before_response:
+    if indicator == _RESOLUTION or responded or pause_before_response:
         return _PAUSE
     return _RUN
-
-
-_INDICATORS = tuple(Indicator)
-_STATES = tuple(State)
 
 
 class Hit(Struct, array_like=True):

@@ -53,9 +53,18 @@ def parse_instant(value: object) -> Instant:
     return from_datetime(moment)
 
 
+_minutes: dict[int, str] = {}
+
+
 def format_instant(instant: Instant) -> str:
     """Write an instant as RFC 3339 in UTC with milliseconds: `2026-03-02T09:02:11.000Z`."""
-    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant % 1000:03d}Z"
+    minute, rest = divmod(instant, MINUTE)
+    prefix = _minutes.get(minute)
+    if prefix is None:
+        if len(_minutes) > 100_000:
+            _minutes.clear()
+        prefix = _minutes[minute] = to_datetime(minute * MINUTE).strftime("%Y-%m-%dT%H:%M:")
+    return f"{prefix}{rest // 1000:02d}.{rest % 1000:03d}Z"
 
 
 _DURATION = re.compile(

@@ -6,8 +6,6 @@ to the clock's elapsed time exactly (D47).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from slastream.core.clock import Clock, Mode, Phase, mode_of
@@ -18,6 +16,11 @@ from slastream.core.policy import Options
 
 if TYPE_CHECKING:
     from slastream.core.ticket import Fold
+
+
+_WAITING = int(State.WAITING)
+_RUN, _PAUSE, _STOP = Mode.RUN, Mode.PAUSE, Mode.STOP
+STATE_LABELS = tuple(state.label for state in State)
 
 
 class Stretch(NamedTuple):
@@ -47,31 +50,33 @@ def end_of(clock: Clock, now: Instant) -> Instant:
     return clock.reached if clock.reached is not None else now
 
 
-def stretches(ticket: Fold, clock: Clock, options: Options, until: Instant) -> Iterator[Stretch]:
-    """Yield the ledger from the clock's start to `until`, split where the response changed the rules."""
+def stretches(ticket: Fold, clock: Clock, options: Options, until: Instant) -> list[Stretch]:
+    """Return the ledger from the clock's start to `until`, split where the response changed the rules."""
     responded = ticket.clocks[0].reached
-    ledger = ticket.ledger
+    ledger, started, indicator = ticket.ledger, clock.started, clock.indicator
+    early_pause = options.pause_before_response
+    counts_resolved = options.reopen == "include_resolved_time"
+    found: list[Stretch] = []
+    latest = len(ledger) - 1
     for i, interval in enumerate(ledger):
-        end = min(until, ledger[i + 1].at if i + 1 < len(ledger) else until)
-        start = max(interval.at, clock.started)
-        last = i + 1 == len(ledger) or ledger[i + 1].at > until
-        if start > end or (start == end and (interval.at < start or last)):
+        at, state, on, cause = interval.at, interval.state, interval.on, interval.cause
+        if at > until:
+            break
+        last = i == latest or ledger[i + 1].at > until
+        end = until if last else ledger[i + 1].at
+        start = at if at > started else started
+        if start > end or (start == end and (at < start or last)):
             continue
-        cuts = [start, end]
-        if responded is not None and start < responded < end and interval.state == State.WAITING:
-            cuts.insert(1, responded)
-        for left, right in pairwise(cuts):
-            answered = responded is not None and responded <= left
-            mode = mode_of(
-                clock.indicator,
-                interval.state,
-                interval.on,
-                answered,
-                options.pause_before_response,
-            )
-            if mode == Mode.STOP and options.reopen == "include_resolved_time" and not last:
-                mode = Mode.RUN
-            yield Stretch(left, right, interval.state, interval.on, mode, interval.cause)
+        if responded is not None and state == _WAITING and start < responded < end:
+            mode = mode_of(indicator, state, on, False, early_pause)
+            found.append(Stretch(start, responded, state, on, mode, cause))
+            start = responded
+        answered = responded is not None and responded <= start
+        mode = mode_of(indicator, state, on, answered, early_pause)
+        if mode is _STOP and counts_resolved and not last:
+            mode = _RUN
+        found.append(Stretch(start, end, state, on, mode, cause))
+    return found
 
 
 def rows(
@@ -79,20 +84,19 @@ def rows(
 ) -> list[Row]:
     """Return the ledger of a clock, clipped by its calendar, up to its end or `now`."""
     found: list[Row] = []
-    until = end_of(clock, now)
     if clock.phase == Phase.PENDING:
         return found
+    origin, covered = clock.origin, coverage.covered
     if clock.base:
-        found.append(Row(clock.origin, clock.origin, "carried", "", clock.base, 0))
-    for stretch in stretches(ticket, clock, options, until):
+        found.append(Row(origin, origin, "carried", "", clock.base, 0))
+    for start, end, state, on, mode, _ in stretches(ticket, clock, options, end_of(clock, now)):
         counted = waited = 0
-        if stretch.mode == Mode.RUN:
-            start = max(stretch.start, clock.origin)
-            counted = coverage.measure(start, stretch.end) if start < stretch.end else 0
-        elif stretch.mode == Mode.PAUSE:
-            waited = coverage.measure(stretch.start, stretch.end)
-        label = State(stretch.state).label
-        found.append(Row(stretch.start, stretch.end, label, stretch.on, counted, waited))
+        if mode is _RUN:
+            if origin < end:
+                counted = covered(end) - covered(start if start > origin else origin)
+        elif mode is _PAUSE:
+            waited = covered(end) - covered(start)
+        found.append(Row(start, end, STATE_LABELS[state], on, counted, waited))
     return found
 
 
