@@ -1,7 +1,7 @@
 """The canonical workload of `slastream backtest`, from file to outcomes on one core.
 
 50,000 tickets, 400,000 events, generated from a seed: pauses, changes of priority, reopenings,
-40 clients on 20 calendars with holidays. Run `python bench/backtest.py`; the figures are written to
+40 clients on 20 calendars with holidays. Run `python -m bench.backtest`; the figures are written to
 `bench/results/backtest.json`. `--profile` shows where the time goes, `--write FILE` keeps the files.
 """
 

@@ -3,67 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
 
-from slastream.cli.console import fail, format_option, note, progress, show
-from slastream.core.errors import Misconfigured, Rejected
-from slastream.core.instant import Instant, format_instant, parse_instant
+from slastream.cli.console import aligned, format_option, note, progress, show
+from slastream.cli.given import Given, input_options, told_trouble
+from slastream.core.instant import Instant, format_duration, format_instant
 
-TOLD_AT_MOST = 20
-"""Bad lines that are told one by one; the others are counted."""
+if TYPE_CHECKING:
+    from slastream.core.books import Books
+    from slastream.offline.histories import Reading
+    from slastream.offline.run import Judged, Trouble
 
-
-class AsOf(click.ParamType):
-    """Read an instant: RFC 3339 with an offset, or epoch milliseconds."""
-
-    name = "instant"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Instant:
-        text = str(value).strip()
-        try:
-            return parse_instant(int(text) if text.isdecimal() else text)
-        except Rejected as problem:
-            self.fail(f"{problem.detail} (write 2026-03-02T09:00:00Z)", param, ctx)
-
-
-AS_OF = AsOf()
-
-
-def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what every verb that reads files of events takes."""
-    for option in (
-        click.option("--tenant", help="The tenant of events that name none."),
-        click.option(
-            "--timezone", metavar="ZONE", help="The zone of times without one, as Europe/Paris."
-        ),
-        click.option(
-            "--mapping",
-            type=click.Path(path_type=Path, dir_okay=False),
-            help="How a table's columns are read (CSV).",
-        ),
-        click.option(
-            "--source",
-            default="canonical",
-            show_default=True,
-            help="Whose words the files are in: canonical, csv, or a ticket system.",
-        ),
-        click.option(
-            "--as-of",
-            type=AS_OF,
-            metavar="INSTANT",
-            help="Read open clocks at this instant; without it, at the last event's.",
-        ),
-    ):
-        command = option(command)
-    return command
+BY = "client,indicator,month"
 
 
 @click.command("backtest")
@@ -81,6 +37,21 @@ def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="With --alerts: events arrive in the order of the lines, or each when it happened.",
 )
+@click.option(
+    "--compare",
+    "other",
+    type=click.Path(path_type=Path),
+    metavar="OTHER_BOOK",
+    help="Judge by this book too: attainment before and after, and who flips.",
+)
+@click.option("--by", default=BY, show_default=True, help="What attainment is grouped by.")
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=95.0,
+    show_default=True,
+    help="With --compare: tell the target that so many percent would meet.",
+)
 def command(
     book: Path,
     events: tuple[str, ...],
@@ -92,107 +63,141 @@ def command(
     form: str,
     alerts: bool,
     arrival: str,
+    other: Path | None,
+    by: str,
+    share: float,
 ) -> None:
-    """Judge a file of ticket events by a policy book: the same engine, without Kafka.
+    """Judge a file of ticket events by a policy BOOK: the same engine, without Kafka.
 
     EVENTS are JSON Lines of canonical events, or what a ticket system exported (--source, or CSV
-    with --mapping); `-` is standard input. Lines that cannot be read are told on standard error and
-    left out. The exit code is 2 when nothing could be read, 1 when a ticket could not be judged.
+    with --mapping); `-` is standard input, `.gz` is read as it is. The table shows attainment; the
+    other formats have one object for each clock cycle.
+
+    Lines that cannot be read are told on standard error and left out. The exit code is 2 when
+    nothing could be read, 1 when a ticket could not be judged.
     """
     from slastream.book import load
     from slastream.core.books import Books
     from slastream.offline.histories import without_collector
 
+    if alerts and other:
+        raise click.UsageError("--alerts and --compare are two different answers: choose one")
+    dimensions = _dimensions(by)
     books = Books(*load(book))
+    others = Books(*load(other)) if other else None
     given = Given(events, source, mapping, tenant, timezone, as_of)
     with without_collector():
-        code = _alerts(given, books, form, arrival) if alerts else _clocks(given, books, form)
+        if alerts:
+            code = _alerts(given, books, form, arrival)
+        elif others is not None:
+            code = _compare(given, books, others, form, dimensions, share)
+        else:
+            code = _clocks(given, books, form, dimensions)
     sys.exit(code)
 
 
-class Given:
-    """The files of a run and how they are to be read; counts and tells of what could not be."""
+def _dimensions(by: str) -> list[str]:
+    from slastream.offline.attainment import DIMENSIONS
 
-    def __init__(
-        self,
-        paths: tuple[str, ...],
-        source: str,
-        mapping: Path | None,
-        tenant: str | None,
-        timezone: str | None,
-        as_of: Instant | None,
-    ) -> None:
-        self.paths, self.source, self.mapping = paths, source, mapping
-        self.tenant, self.timezone, self.as_of = tenant, timezone, as_of
-        self._told: Counter[str] = Counter()
-
-    def found(self, tenants: list[str]) -> Iterator[Any]:
-        """Yield events and bad lines. Events that name no tenant belong to the book's only one."""
-        from slastream.sources.files import read_events
-        from slastream.sources.table import load_mapping
-
-        table = None if self.mapping is None else load_mapping(self.mapping)
-        tenant = self.tenant
-        if tenant is None and len(tenants) == 1 and not (table and "tenant" in table.rules):
-            tenant = tenants[0]
-        return read_events(self.paths, self.source, table, tenant, self.timezone)
-
-    def tell(self, bad: Any) -> None:
-        """Tell of a bad line, the first ones in full."""
-        self._told[bad.rejected.reason] += 1
-        if sum(self._told.values()) <= TOLD_AT_MOST:
-            note(f"left out: {bad}")
-
-    def summary(self, reading: Any) -> None:
-        """Tell how much was left out, and why."""
-        if self._told:
-            reasons = ", ".join(f"{n} {reason}" for reason, n in self._told.most_common())
-            note(f"{sum(self._told.values())} lines could not be read: {reasons}.")
-        if reading.after and self.as_of is not None:
-            what = "event lies" if reading.after == 1 else "events lie"
-            note(
-                f"{reading.after} {what} after {format_instant(self.as_of)} and so"
-                f" {'was' if reading.after == 1 else 'were'} left out: not yet known then."
+    names = [name.strip() for name in by.split(",") if name.strip()]
+    for name in names:
+        if name not in DIMENSIONS:
+            raise click.BadParameter(
+                f"{name!r} is none of {', '.join(DIMENSIONS)}", param_hint="--by"
             )
-        for key in sorted(reading.too_many):
-            note(f"{key}: has too many events to be a ticket; the first ones were judged.")
-        if not reading.events:
-            raise Misconfigured(
-                "no event could be read" + (" at or before --as-of" if reading.after else ""),
-                where=", ".join(self.paths),
-            )
+    return names
 
 
-def _clocks(given: Given, books: Any, form: str) -> int:
+def _read(given: Given, books: Books) -> tuple[Reading, Instant]:
     from slastream.offline.histories import read_histories
-    from slastream.offline.lines import clock_lines
-    from slastream.offline.run import Trouble, run
 
-    tenants = books.tenants()
     with progress("reading events") as advance:
-        reading = read_histories(given.found(tenants), given.as_of, given.tell, advance)
-    given.summary(reading)
-    as_of = given.as_of if given.as_of is not None else reading.last
-    assert as_of is not None
-    trouble = Trouble()
+        reading = read_histories(given.found(books.tenants()), given.as_of, given.tell, advance)
+    return reading, given.summary(reading)
+
+
+def _judged(reading: Reading, books: Books, as_of: Instant, trouble: Trouble) -> Iterator[Judged]:
+    from slastream.offline.run import run
+
     histories = list(reading.histories.values())
+    with progress("judging tickets", len(histories)) as advance:
+        for count, each in enumerate(run(histories, books, as_of, trouble), 1):
+            if count % 500 == 0:
+                advance(500)
+            yield each
 
-    def judged() -> Iterator[Any]:
-        with progress("judging tickets", len(histories)) as advance:
-            for count, each in enumerate(run(histories, books, as_of, trouble), 1):
-                if count % 500 == 0:
-                    advance(500)
-                yield each
 
+# -- one book ---------------------------------------------------------------------------------
+
+
+def _clocks(given: Given, books: Books, form: str, by: Sequence[str]) -> int:
+    from slastream.offline.attainment import Attainment
+    from slastream.offline.lines import clock_lines
+    from slastream.offline.run import Trouble
+
+    reading, as_of = _read(given, books)
+    trouble = Trouble()
+    judged = _judged(reading, books, as_of, trouble)
     if form == "jsonl":
-        _write(line for each in judged() for line in clock_lines(each, as_of))
+        _write(line for each in judged for line in clock_lines(each, as_of))
+        return told_trouble(trouble, books.tenants())
+    attainment = Attainment(by)
+    lines: list[dict[str, Any]] = []
+    for each in judged:
+        attainment.add(each)
+        if form == "json":
+            lines += clock_lines(each, as_of)
+    if form == "json":
+        told = {
+            "as_of": format_instant(as_of),
+            "events": reading.events,
+            "tickets": len(reading.histories),
+            "rejected": reading.bad,
+            "after_as_of": reading.after,
+            "attainment": attainment.rows(),
+            "clocks": lines,
+        }
+        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
     else:
-        show([line for each in judged() for line in clock_lines(each, as_of)], form)
-    return told_trouble(trouble, tenants)
+        _attainment_table(attainment.rows(), by)
+        total = attainment.total()
+        click.echo(
+            f"{reading.events} events of {len(reading.histories)} tickets, as of"
+            f" {format_instant(as_of)}: {total.met} met, {total.missed} missed"
+            f" ({total.missed_open} of them open still), {total.undecided} undecided,"
+            f" {total.cancelled} cancelled and counted nowhere."
+        )
+    return told_trouble(trouble, books.tenants())
+
+
+def _attainment_table(rows: Iterable[Mapping[str, Any]], by: Sequence[str]) -> None:
+    from slastream.offline.attainment import percent_text
+
+    shown = [
+        {
+            **{name: row[name] for name in by},
+            "met": row["met"],
+            "of": row["decided"],
+            "attained": percent_text(row["percent"]),
+            "objective": percent_text(row["objective"]),
+            "": _judgement(row["percent"], row["objective"]),
+            "missed": row["missed"],
+            "still open": row["missed_open"],
+            "cancelled": row["cancelled"],
+            "undecided": row["undecided"],
+        }
+        for row in rows
+    ]
+    show(shown, "table")
+
+
+def _judgement(share: float | None, objective: float | None) -> str:
+    if share is None or objective is None:
+        return ""
+    return "ok" if share >= objective else "below"
 
 
 def _write(lines: Iterable[Mapping[str, Any]]) -> None:
-    """Write JSON Lines; a pipe that is closed early (head) is no error."""
     out = sys.stdout.buffer
     dumps = orjson.dumps
     option = orjson.OPT_APPEND_NEWLINE
@@ -201,7 +206,10 @@ def _write(lines: Iterable[Mapping[str, Any]]) -> None:
     out.flush()
 
 
-def _alerts(given: Given, books: Any, form: str, arrival: str) -> int:
+# -- alerts -----------------------------------------------------------------------------------
+
+
+def _alerts(given: Given, books: Books, form: str, arrival: str) -> int:
     from slastream.offline.alerts import Ticker, arrivals, is_grouped
     from slastream.offline.histories import Reading, taken
     from slastream.offline.run import Trouble
@@ -210,9 +218,7 @@ def _alerts(given: Given, books: Any, form: str, arrival: str) -> int:
     reading, trouble = Reading(), Trouble()
     with progress("reading events") as advance:
         events = list(taken(given.found(tenants), reading, given.as_of, given.tell, advance))
-    given.summary(reading)
-    as_of = given.as_of if given.as_of is not None else reading.last
-    assert as_of is not None
+    as_of = given.summary(reading)
     by_time = arrival == "time"
     if arrival == "auto" and is_grouped(events):
         by_time = True
@@ -248,22 +254,99 @@ def _alert_row(line: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def told_trouble(trouble: Any, tenants: list[str]) -> int:
-    """Tell what the figures do not show; returns the exit code."""
-    ours = ", ".join(tenants)
-    for name, count in sorted(trouble.bookless.items()):
-        note(
-            f"{count} tickets are of tenant {name!r}, and the book is that of {ours}:"
-            " they are measured around the clock and never judged."
-        )
-    for (source, board, status), count in trouble.unmapped.most_common(TOLD_AT_MOST):
-        place = f" on board {board!r}" if board else ""
-        note(
-            f"status {status!r}{place} of {source} has no mapping ({count} events): tickets kept"
-            f" the state they had; add it under sources.{source}.statuses of the book."
-        )
-    for key, why in list(trouble.failed.items())[:TOLD_AT_MOST]:
-        fail(f"{key} could not be judged: {why}")
-    if len(trouble.failed) > TOLD_AT_MOST:
-        fail(f"{len(trouble.failed)} tickets could not be judged.")
-    return 1 if trouble.failed else 0
+# -- two books --------------------------------------------------------------------------------
+
+
+def _compare(
+    given: Given, books: Books, others: Books, form: str, by: Sequence[str], share: float
+) -> int:
+    from slastream.offline.compare import compare
+    from slastream.offline.run import Trouble
+
+    reading, as_of = _read(given, books)
+    troubles = Trouble(), Trouble()
+    histories = list(reading.histories.values())
+    found = compare(histories, books, others, as_of, by, share, troubles)
+    if form == "json":
+        told = {
+            "as_of": format_instant(as_of),
+            "share": share,
+            "attainment": found.attainment,
+            "flips": found.flips,
+            "breakpoints": found.breakpoints,
+        }
+        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+    elif form == "jsonl":
+        for kind in ("attainment", "flip", "breakpoint"):
+            rows = getattr(found, kind if kind == "attainment" else f"{kind}s")
+            _write({"kind": kind, **row} for row in rows)
+    else:
+        _compare_tables(found, by, share, as_of)
+    return max(
+        told_trouble(troubles[0], books.tenants()), told_trouble(troubles[1], others.tenants())
+    )
+
+
+def _compare_tables(found: Any, by: Sequence[str], share: float, as_of: Instant) -> None:
+    from slastream.offline.attainment import percent_text
+
+    _section("Attainment, before and after", [
+        {
+            **{name: row[name] for name in by},
+            **{
+                f"{label} {name}": value
+                for name in ("before", "after")
+                for label, value in (
+                    ("met", f"{row[f'met_{name}']} of {row[f'decided_{name}']}"),
+                    ("attained", percent_text(row[f"percent_{name}"])),
+                )
+            },
+        }
+        for row in found.attainment
+    ])  # fmt: skip
+    _section(f"Outcomes that flip, as of {format_instant(as_of)}", [
+        {
+            "source": row["source"],
+            "ticket": row["ticket"],
+            "client": row["client"],
+            "priority": row["priority"],
+            "indicator": row["indicator"],
+            "before": row["outcome_before"],
+            "after": row["outcome_after"],
+            "target before": _length(row["target_ms_before"]),
+            "target after": _length(row["target_ms_after"]),
+        }
+        for row in found.flips
+    ])  # fmt: skip
+    _section(f"The target that {share:g} % would meet", [
+        {
+            "indicator": row["indicator"],
+            "priority": row["priority"],
+            **{
+                f"{label} {name}": value
+                for name in ("before", "after")
+                for label, value in (
+                    ("cycles", row[f"cycles_{name}"]),
+                    ("target", _targets(row, name)),
+                    ("needed", _length(row[f"needed_ms_{name}"])),
+                )
+            },
+        }
+        for row in found.breakpoints
+    ])  # fmt: skip
+
+
+def _section(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    click.echo(f"{title}:")
+    for line in aligned(rows) if rows else ["none"]:
+        click.echo(f"  {line}")
+    click.echo()
+
+
+def _length(length: int | None) -> str:
+    return "-" if length is None else format_duration(length)
+
+
+def _targets(row: Mapping[str, Any], name: str) -> str:
+    count = row[f"targets_{name}"]
+    return f"{count} different" if count > 1 else _length(row[f"target_ms_{name}"])
