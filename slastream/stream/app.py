@@ -29,6 +29,7 @@ from slastream.engine.effects import Effects
 from slastream.engine.partition import Partition
 from slastream.engine.row import deadline_of
 from slastream.engine.store import Store
+from slastream.kafka.security import client_options
 from slastream.settings import Settings
 from slastream.stream.actor import Actor, Engine, Post
 from slastream.stream.changelog import DeadlineOf, Recovered
@@ -47,10 +48,10 @@ PROBE_EVERY = 10.0
 PROBE = b"\x00clock"
 
 
-def client_options(settings: Settings) -> dict[str, Any]:
-    """Return what every Kafka client of this worker is made with."""
+def client_of(settings: Settings) -> dict[str, Any]:
+    """Return what every Kafka client of this worker is made with, security included."""
     return {
-        "bootstrap_servers": settings.broker,
+        **client_options(settings.broker),
         "client_id": f"{settings.app_id}-{settings.instance_id}",
     }
 
@@ -76,7 +77,7 @@ class Worker:
         self.stop = asyncio.Event()
         self.clock: Clock = LogClock() if settings.time == "log" else WallClock()
         self._told = told
-        self._client = client_options(settings)
+        self._client = client_of(settings)
         self._ground: Ground | None = None
         self._app: BatchApp | None = None
         self._ingest: Ingest | None = None
@@ -89,14 +90,10 @@ class Worker:
         settings = self.settings
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(_locked(settings.data_dir))
-            with contextlib.suppress(asyncio.CancelledError):
-                self._ground = await look(settings, self._client, self.stop)
-            if self._ground is None:
-                return 0
-            log.info("broker %s, cluster %s", settings.broker, self._ground.cluster)
-            producer = await self._producer(stack)
-            await self._read_books(stack, producer)
             await self._serve(stack)
+            producer = await self._begin(stack)
+            if producer is None:
+                return 0
             if isinstance(self.clock, WallClock):
                 probe = asyncio.create_task(self._probe(producer, self.clock), name="probe")
                 stack.push_async_callback(_cancel, probe)
@@ -106,6 +103,25 @@ class Worker:
             stack.push_async_callback(_stop_app, app)
             _quiet()
             return await self._until_stopped(app)
+
+    async def _begin(self, stack: contextlib.AsyncExitStack) -> AIOKafkaProducer | None:
+        """Wait for the broker, look at the topics, read the books; None when stopped before."""
+        while not self.stop.is_set():
+            async with contextlib.AsyncExitStack() as attempt:
+                try:
+                    ground = self._ground = await look(self.settings, self._client, self.stop)
+                    if ground is None:
+                        break
+                    producer = await self._producer(attempt)
+                    await self._read_books(attempt, producer)
+                except KafkaError as error:
+                    log.warning("the broker went away: %s; trying again", error)
+                    await asyncio.sleep(1.0)
+                    continue
+                log.info("broker %s, cluster %s", self.settings.broker, ground.cluster)
+                stack.push_async_callback(attempt.pop_all().aclose)
+                return producer
+        return None
 
     async def _until_stopped(self, app: BatchApp) -> int:
         ready = False
@@ -138,10 +154,11 @@ class Worker:
             acks="all",
             enable_idempotence=True,
             max_batch_size=512 * 1024,
+            max_request_size=8 * 1024 * 1024,  # a book may be large
             request_timeout_ms=10_000,
         )
-        await producer.start()
         stack.push_async_callback(_quietly, producer.stop)
+        await producer.start()
         return producer
 
     async def _read_books(

@@ -7,6 +7,7 @@ promise is refused, with the setting's name.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from slastream.core.errors import Misconfigured
+from slastream.kafka.reach import explained
 from slastream.settings import VERSIONED, Settings
 
 log = logging.getLogger("slastream.worker")
@@ -38,21 +40,27 @@ class Ground:
     """Whether the changelog is stamped by the broker, so that its clock can be asked."""
 
 
-async def look(settings: Settings, client: Mapping[str, Any], stop: asyncio.Event) -> Ground:
-    """Wait for the broker, then check the topics. Raises `Misconfigured`, or Cancelled on stop."""
-    said = False
+async def look(settings: Settings, client: Mapping[str, Any], stop: asyncio.Event) -> Ground | None:
+    """Wait for the broker, then check the topics; None when stopped before it came.
+
+    Raises `Misconfigured` for topics that cannot keep the promise, and for a broker that refuses us.
+    """
+    said = ""
     while not stop.is_set():
         try:
             return await asyncio.wait_for(_look_once(settings, client), 30)
         except (KafkaError, OSError, TimeoutError) as error:
-            if not said:
-                log.warning("no broker at %s (%s); trying again", settings.broker, error)
-            said = True
-            try:
+            problem = await explained(error, client)
+            if problem.refused:
+                raise Misconfigured(
+                    problem.sentence, where=settings.broker, hint=problem.hint
+                ) from error
+            if said != problem.sentence:
+                log.warning("no broker at %s: %s; trying again", settings.broker, problem.sentence)
+            said = problem.sentence
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1.0)
-            except TimeoutError:
-                continue
-    raise asyncio.CancelledError
+    return None
 
 
 async def _look_once(settings: Settings, client: Mapping[str, Any]) -> Ground:
@@ -77,7 +85,7 @@ async def _look_once(settings: Settings, client: Mapping[str, Any]) -> Ground:
         }
         counts = {short: partitions[name] for short, name in names.items()}
         configs = await _configs(admin, [names["tickets"], names["state"]])
-        check(names, counts, configs)
+        check(names, counts, configs, simulated=settings.time == "log")
         stamped = configs[names["state"]].get("message.timestamp.type") == "LogAppendTime"
         return Ground(cluster, counts, raw, stamped)
     finally:
@@ -94,7 +102,11 @@ async def _configs(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, d
 
 
 def check(
-    names: Mapping[str, str], counts: Mapping[str, int], configs: Mapping[str, Mapping[str, str]]
+    names: Mapping[str, str],
+    counts: Mapping[str, int],
+    configs: Mapping[str, Mapping[str, str]],
+    *,
+    simulated: bool = False,
 ) -> None:
     """Raise `Misconfigured` for topics on which the promise cannot be kept."""
     journal, state = names["tickets"], names["state"]
@@ -108,7 +120,7 @@ def check(
             key="partitions",
             hint="a ticket must have the same partition in each: recreate the topics alike",
         )
-    if configs[journal].get("message.timestamp.type") != "LogAppendTime":
+    if not simulated and configs[journal].get("message.timestamp.type") != "LogAppendTime":
         raise Misconfigured(
             "its records must be stamped by the broker: their log time is the clock of a replay",
             where=journal,

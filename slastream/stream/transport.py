@@ -100,7 +100,7 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         self,
         consumer: Any,
         active_partitions: Any,
-        timeout: Any = None,
+        timeout: Any = None,  # noqa: ASYNC109
         max_records: Any = None,
     ) -> Fetched:
         starts = {tp: state._position for tp, state in _states(consumer, active_partitions)}

@@ -16,7 +16,7 @@ from rig import Process, arm, committed, create_topics, now_ms, running, setting
 
 from slastream.kafka.local import LocalBroker
 from slastream.settings import Settings
-from slastream.stream.app import client_options
+from slastream.stream.app import client_of
 from slastream.stream.faults import POINTS
 from slastream.stream.transaction import Fenced, Transactions, Uncertain
 
@@ -112,7 +112,7 @@ async def test_a_second_owner_fences_the_first(
     async with running(settings) as worker:
         await produce(settings.topic("tickets"), [arm("a", due)], partition=0)
         await until(lambda: worker.owners.actors[0].position == 1)
-        usurper = Transactions(client_options(settings), f"{settings.app_id}-0", 10.0)
+        usurper = Transactions(client_of(settings), f"{settings.app_id}-0", 10.0)
         await usurper.start()
         store = worker.owners.actors[0].store
         await produce(settings.topic("tickets"), [arm("b", due)], partition=0)
