@@ -19,6 +19,7 @@ from slastream.cli.feeding import Feed, Outgoing
 from slastream.core.errors import Misconfigured
 from slastream.core.event import Event
 from slastream.core.instant import Instant, format_instant, parse_instant
+from slastream.kafka.security import client_options
 from slastream.settings import Settings
 from slastream.sources.files import Bad, read_events
 
@@ -105,8 +106,9 @@ async def _replay(
     settings: Settings, told: _Told, speed: float | None, until: Instant | None
 ) -> int:
     topic = settings.topic("raw.canonical")
-    client = {"bootstrap_servers": settings.broker}
-    async with Feed(client, settings.topic("tickets"), settings.app_id) as feed:
+    async with Feed(
+        client_options(settings.broker), settings.topic("tickets"), settings.app_id
+    ) as feed:
         if speed is None:
             with progress("Publishing") as advance:
                 return await feed.publish((_outgoing(each, topic, True) for each in told), advance)

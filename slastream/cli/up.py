@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 import shutil
 import signal
@@ -31,6 +32,7 @@ from slastream.demo.desk import ENDS, ZONE
 from slastream.kafka import admin
 from slastream.kafka.local import LocalBroker
 from slastream.kafka.plan import plan
+from slastream.kafka.security import PREFIX, client_options
 from slastream.settings import Settings
 
 SOURCES = ("canonical", "connectwise", "jira")
@@ -88,7 +90,11 @@ def command(
     and feeds it a day of tickets of four client companies from three systems, in simulated time.
     Everything is stopped and removed at the end, or at Ctrl-C.
     """
-    wanted = Plan(broker, book or example_book(), speed, limit, seed, tickets, cleared)
+    from slastream.book import load
+
+    chosen = book or example_book()
+    load(chosen)  # a book with a mistake starts nothing
+    wanted = Plan(broker, chosen, speed, limit, seed, tickets, cleared)
     with interrupted_by(signal.SIGTERM, signal.SIGHUP):
         folder = Path(tempfile.mkdtemp(prefix="slastream-up-"))
         try:
@@ -143,7 +149,9 @@ async def _look(wanted: Plan, address: str, folder: Path) -> None:
     """Run the day, or the part of it that was asked for, and tell what came of it."""
     name = f"demo-{secrets.token_hex(3)}"
     settings = Settings(broker=address, prefix=f"{name}.", app_id=name, data_dir=folder, time="log")
-    client = {"bootstrap_servers": address}
+    # The broker of ours asks for nothing; one of yours is told who we are as every verb tells it.
+    security = {} if wanted.broker is None else security_settings()
+    client = client_options(address, security)
     topics = plan(prefix=settings.prefix, simulated=True, sources=SOURCES)
     tally = Tally()
     screen = Screen(tally, ZONE, wanted.cleared)
@@ -155,7 +163,9 @@ async def _look(wanted: Plan, address: str, folder: Path) -> None:
         asyncio.to_thread(generated_day, wanted.seed, wanted.tickets),
         admin.create(client, topics),
     )
-    worker = Worker(["--book", str(wanted.book)], _environment(settings), folder / "worker.log")
+    worker = Worker(
+        ["--book", str(wanted.book)], _environment(settings) | security, folder / "worker.log"
+    )
     try:
         async with (
             worker,
@@ -170,7 +180,7 @@ async def _look(wanted: Plan, address: str, folder: Path) -> None:
             await admin.delete(client, [topic.name for topic in topics])
     for line in summary(tally, run.opened, run.sent, run.seconds):
         click.echo(line)
-    click.echo("Next: docs/architecture.md says how it works, slastream --help what else there is.")
+    click.echo(f"It was judged by {wanted.book}. Change a target and look again: --book FILE")
 
 
 class _Run:
@@ -239,6 +249,11 @@ async def _first_of(*awaitables: Coroutine[Any, Any, object]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         task.result()
+
+
+def security_settings() -> dict[str, str]:
+    """Return the variables that say who we are to Kafka."""
+    return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
 
 
 def _environment(settings: Settings) -> dict[str, str]:

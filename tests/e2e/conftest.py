@@ -1,0 +1,116 @@
+"""Running the product as a person does: the command, its output, its exit code, what it leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import pytest
+
+Start: TypeAlias = Callable[..., "Running"]
+
+
+class Running:
+    """One `slastream` process. Its output is collected while it runs."""
+
+    def __init__(self, *arguments: str) -> None:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("SLASTREAM_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "slastream", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment | {"PYTHONUNBUFFERED": "1"},
+        )
+        self.out: list[str] = []
+        self.err: list[str] = []
+        self._readers = [
+            threading.Thread(target=_collect, args=pair, daemon=True)
+            for pair in ((self.process.stdout, self.out), (self.process.stderr, self.err))
+        ]
+        for reader in self._readers:
+            reader.start()
+        self.family: set[int] = set()
+
+    def until(self, wanted: Callable[[], bool], seconds: float) -> None:
+        """Wait until something is true of the output; fails when the process ends or is too slow."""
+        limit = time.monotonic() + seconds
+        while not wanted():
+            self.look_at_family()
+            assert self.process.poll() is None, f"it ended: {self.err}"
+            assert time.monotonic() < limit, f"not within {seconds} s: {self.out} {self.err}"
+            time.sleep(0.1)
+        self.look_at_family()
+
+    def look_at_family(self) -> None:
+        """Note every process that descends from this one."""
+        listed = subprocess.run(
+            ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+        )
+        parents = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
+        found = {self.process.pid} | self.family
+        grew = True
+        while grew:
+            more = {pid for pid, parent in parents if parent in found} - found
+            found |= more
+            grew = bool(more)
+        self.family = found - {self.process.pid}
+
+    def ends(self, seconds: float) -> int:
+        """Wait for the end and return the exit code."""
+        limit = time.monotonic() + seconds
+        while self.process.poll() is None:
+            assert time.monotonic() < limit, f"still running after {seconds} s: {self.err}"
+            self.look_at_family()
+            time.sleep(0.2)
+        for reader in self._readers:
+            reader.join(5)
+        return self.process.returncode
+
+    def survivors(self, seconds: float = 0.0) -> list[int]:
+        """Return which of its descendants still run after waiting up to `seconds` for them."""
+        limit = time.monotonic() + seconds
+        while (alive := [pid for pid in self.family if _alive(pid)]) and time.monotonic() < limit:
+            time.sleep(0.2)
+        return alive
+
+
+def _collect(stream: Iterator[str], lines: list[str]) -> None:
+    for line in stream:
+        lines.append(line.rstrip("\n"))
+
+
+def _alive(pid: int) -> bool:
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return bool(state) and not state.startswith("Z")
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts `slastream ...`; whatever a failed test leaves is ended, by process id."""
+    started: list[Running] = []
+
+    def run(*arguments: str) -> Running:
+        started.append(Running(*arguments))
+        return started[-1]
+
+    yield run
+    for running in started:
+        running.process.kill()
+        running.process.wait()
+        for pid in running.survivors(12):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for stream in (running.process.stdout, running.process.stderr):
+            if stream is not None:
+                stream.close()

@@ -1,0 +1,90 @@
+"""`slastream up` as a stranger runs it: a real broker, a real worker, real alerts, nothing left."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Running, Start
+
+ALERT = re.compile(
+    r"\d\d:\d\d:\d\d  (at risk  |BREACHED |corrected)  [ \dHMS%]{9}  \S+ +\S.* (response|plan|resolution) "
+)
+
+
+def alerts(running: Running) -> list[str]:
+    return [line for line in running.out if ALERT.match(line)]
+
+
+def test_a_day_is_shown_and_nothing_is_left(start: Start) -> None:
+    """`up --for 20s` prints alerts and a summary, ends with 0, and leaves no process behind."""
+    running = start("up", "--for", "20s")
+    code = running.ends(90)
+
+    assert code == 0
+    assert len(alerts(running)) > 20
+    assert any("BREACHED" in line for line in alerts(running))
+    assert any(line.startswith("-- ") and "events" in line for line in running.out)
+    assert any(line.startswith("In:") for line in running.out)
+    assert len(running.family) >= 3
+    assert not running.survivors()
+
+
+def test_ctrl_c_cleans_up(start: Start) -> None:
+    """After Ctrl-C the broker and the worker are gone, the summary was told, and the code is 0."""
+    running = start("up")
+    running.until(lambda: len(alerts(running)) > 0, 60)
+    running.process.send_signal(signal.SIGINT)
+    code = running.ends(30)
+
+    assert code == 0
+    assert any(line.startswith("Out:") for line in running.out)
+    assert len(running.family) >= 3
+    assert not running.survivors()
+
+
+def test_nobody_outlives_a_kill(start: Start) -> None:
+    """Even kill -9 leaves no broker and no worker running for long."""
+    running = start("up")
+    running.until(lambda: any("first events" in line for line in running.err), 60)
+    running.process.kill()
+    running.ends(5)
+
+    assert len(running.family) >= 3
+    assert not running.survivors(15)
+
+
+def test_a_broker_that_is_not_there_is_one_clear_line(start: Start) -> None:
+    """The error names the address and what to do; it is no traceback, and the code is 2."""
+    running = start("up", "--broker", "127.0.0.1:1")
+    code = running.ends(40)
+
+    assert code == 2
+    assert "127.0.0.1:1" in running.err[-1]
+    assert running.err[-1].startswith("error: ")
+    assert not any("Traceback" in line for line in running.err)
+
+
+def test_a_book_with_a_mistake_starts_nothing(start: Start, tmp_path: Path) -> None:
+    """The mistake is named with its file and line before anything is downloaded or started."""
+    book = tmp_path / "book.yaml"
+    book.write_text("apiVersion: slastream/v1\ntenant: acme-msp\npolicys: []\n")
+    running = start("up", "--book", str(book))
+    code = running.ends(20)
+
+    assert code == 2
+    assert any(f"{book}:3" in line for line in running.err)
+    assert not any("broker" in line for line in running.err)
+
+
+@pytest.mark.parametrize("length", ["soon", "-1s"])
+def test_a_length_of_time_that_is_none_is_wrong_usage(start: Start, length: str) -> None:
+    """`--for soon` ends with code 2 and an example of what would do."""
+    running = start("up", "--for", length)
+    code = running.ends(20)
+
+    assert code == 2
+    assert any("such as 60s" in line or "No such option" in line for line in running.err)
