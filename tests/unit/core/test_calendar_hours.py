@@ -297,6 +297,25 @@ def test_years_compiled_before_change_nothing() -> None:
     assert before == (subject.covered(now), subject.covered(later), subject.due(later, 8 * HOUR))
 
 
+@pytest.mark.parametrize(
+    ("zone", "hours", "instant"),
+    [
+        # New Year's night began the evening before.
+        ("UTC", "20:00-06:00", "2026-01-01T03:00:00Z"),
+        ("America/Los_Angeles", "23:00-22:00", "2026-01-02T05:30:00Z"),
+        # The first morning of the next year in Auckland is the last evening of this one in UTC.
+        ("Pacific/Auckland", "09:00-17:00", "2026-12-31T23:00:00Z"),
+        ("Pacific/Kiritimati", "00:00-09:00", "2026-12-31T10:00:00Z"),
+    ],
+)
+def test_a_year_is_not_asked_alone_about_its_edges(zone: str, hours: str, instant: str) -> None:
+    """With only that year compiled, what the neighbouring year has to say is still heard."""
+    subject = desk(zone, hours, hours)
+    subject.covered(at("2026-06-01T00:00:00Z"))
+
+    assert subject.is_open(at(instant))
+
+
 def test_a_calendar_without_hours_left_says_so() -> None:
     """A deadline that 15 years cannot reach is an error with the calendar's name, not a loop."""
     calendar = Calendar("fair", exceptions=(opened("2026-06-06", "09:00-12:00"),))
