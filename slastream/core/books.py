@@ -102,6 +102,11 @@ class TenantBooks:
         )
         return True
 
+    def lacks(self, fingerprint: str) -> list[str]:
+        """Return the versions of an earlier fingerprint that this worker has not read."""
+        ours = set(self.fingerprint.split("+"))
+        return [version for version in fingerprint.split("+") if version and version not in ours]
+
     def at(self, instant: Instant) -> Version:
         """Return the version in force at an instant."""
         return self.versions[max(0, bisect_right(self._starts, instant) - 1)]
@@ -185,6 +190,12 @@ class Books:
             found = self._bookless[tenant] = TenantBooks(tenant)
             found.add(_nothing(tenant))
         return found
+
+    def fingerprint(self) -> str:
+        """Return what changes whenever any tenant's books do."""
+        return " ".join(
+            f"{tenant}={self._tenants[tenant].fingerprint}" for tenant in self.tenants()
+        )
 
     def tenants(self) -> list[str]:
         """Return the tenants that have a book."""

@@ -45,6 +45,8 @@ class Effects:
     deadlines_del: list[tuple[Instant, bytes]] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     position: int | None = None
+    meta: dict[str, bytes] = field(default_factory=dict)
+    """Notes for the store alone, written beside the rows; losing them costs work, never truth."""
     counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """Metric increments: (metric, *label values) -> n. Known metrics are in `slastream.metrics`."""
     delays: list[tuple[str, Millis]] = field(default_factory=list)

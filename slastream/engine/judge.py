@@ -17,6 +17,7 @@ from slastream.core.fact import (
     ABSORBED,
     CREATED,
     DELETED,
+    MERGED,
     RESTORED,
     Fact,
     fact_of,
@@ -26,6 +27,9 @@ from slastream.core.fact import (
 from slastream.core.instant import Instant
 from slastream.core.ticket import Fold, fold, options_of, step
 from slastream.engine.row import MAX_FACTS, Row
+
+_ENDINGS = {"deleted": DELETED, "merged": MERGED}
+"""The kinds of event that cancel a ticket by themselves."""
 
 
 def known(row: Row | None, event: Event, log_time: Instant, books: TenantBooks) -> Fact | None:
@@ -54,27 +58,43 @@ def add(row: Row | None, fact: Fact, event: Event, books: TenantBooks) -> tuple[
     told = told_by(event)
     if told:
         fact.told = _intern(row.told_attributes, told)
+    if fact.log > row.last_log:
+        row.last_log = fact.log
+    if fact.imported and fact.log > row.told.quiet_until:
+        row.told.quiet_until = fact.log
     facts, state = row.facts, row.fold
     late = bool(facts) and fact.order < facts[-1].order
     if late:
         facts.insert(bisect_right(facts, fact.order, key=lambda other: other.order), fact)
     else:
         facts.append(fact)
+    if row.held:
+        return row, late
     tells_start = not state.known and (fact.created is not None or fact.kind == CREATED)
     anew = late or tells_start or len(facts) == 1 or fact.at < state.horizon
     if anew or fact.kind in (RESTORED, ABSORBED):
         refold(row, event.source, books)
     else:
         step(state, fact, row.told_attributes, books)
-    if fact.log > row.last_log:
-        row.last_log = fact.log
-    if fact.imported and fact.log > row.told.quiet_until:
-        row.told.quiet_until = fact.log
     return row, late
 
 
+def renew(row: Row, source: str, books: TenantBooks) -> bool:
+    """Fold a row again if other books than these have judged it; returns whether it may be judged.
+
+    A row that was judged by a version which this worker has never read is held, not guessed at: its
+    facts are kept, and it is folded when that version arrives.
+    """
+    if row.books == books.fingerprint:
+        return not row.held
+    row.held = bool(books.lacks(row.books))
+    if not row.held:
+        refold(row, source, books)
+    return not row.held
+
+
 def settle(row: Row, now: Instant, books: TenantBooks) -> None:
-    """Hold what was past already when this event armed it: a poll may tell a whole story at once."""
+    """Hold back what was past already when this event armed it: a poll may tell a whole story at once."""
     state = row.fold
     state.advance(now, books)
     if row.told.hold is None and has_unannounced(state, row.told):
@@ -92,8 +112,7 @@ def look(key: str, row: Row, now: Instant, books: TenantBooks) -> Announcement:
 
 def refold(row: Row, source: str, books: TenantBooks) -> None:
     """Fold a row's facts anew: after a late event, or under other books."""
-    if row.books != books.fingerprint:
-        row.books = books.fingerprint
+    row.books = books.fingerprint
     row.fold = fold(row.facts, row.told_attributes, source, books)
 
 
@@ -107,7 +126,7 @@ def same_instant_rank(event: Event, books: TenantBooks) -> int:
     """Return the place of an event among others of its instant: creation first, cancellation last (D38)."""
     if event.kind == "created":
         return -1
-    state, _ = structural(event, DELETED if event.kind == "deleted" else -1)
+    state, _ = structural(event, _ENDINGS.get(event.kind, -1))
     if state >= 0:
         return state
     status = event.status

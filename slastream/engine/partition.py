@@ -15,20 +15,26 @@ from slastream.core.event import Event, State, split_key
 from slastream.core.instant import DAY, Instant, Millis
 from slastream.core.ticket import options_of
 from slastream.engine.effects import Effects, Record
-from slastream.engine.judge import add, check_state, known, look, refold, settle
+from slastream.engine.judge import add, check_state, known, look, renew, settle
 from slastream.engine.publish import (
     publish_clocks,
     publish_decided,
+    publish_held,
     publish_notices,
     publish_rejected,
     publish_trouble,
     publish_unmapped,
 )
-from slastream.engine.row import NOTE, Row, decode_row, encode_row
+from slastream.engine.row import NOTE, Row, decode_row, encode_row, judged_by
 from slastream.engine.store import Store
 
 KEEP: Millis = 90 * DAY
 """How long a ticket that is resolved, closed or cancelled stays in the table after its last event."""
+
+
+SWEPT = "swept"
+SWEEP_SCAN = 20_000
+"""Rows that a sweep looks at in one step, most of which it passes over."""
 
 
 class Partition:
@@ -39,6 +45,9 @@ class Partition:
         self.store = store
         self.books = books
         self.keep = keep
+        self._swept = (store.meta(SWEPT) or b"").decode()
+        self._swept_to: bytes | None = None
+        self._sweeping = ""
         self.time: Instant = 0
         """The partition's time: the latest instant it has judged anything at. Never runs backwards."""
 
@@ -66,6 +75,29 @@ class Partition:
         step_.effects.more = len(due) == limit
         return step_.finish()
 
+    def sweep(self, limit: int = 500) -> Effects | None:
+        """Judge rows again that other books have judged, `limit` of them at the most; None when all are done.
+
+        A sweep may stop anywhere: rows that are done are recognised, so the next owner of the
+        partition goes on with those that are not.
+        """
+        wanted = self.books.fingerprint()
+        if self._swept == wanted:
+            return None
+        if self._sweeping != wanted:
+            self._sweeping, self._swept_to = wanted, None
+        step_ = _Step(self, Effects())
+        for seen, (key, data) in enumerate(self.store.scan(self._swept_to)):
+            self._swept_to = key
+            if not key.startswith(NOTE):
+                step_.sweep(key, data, self.time)
+            if seen + 1 >= SWEEP_SCAN or len(step_.effects.rows) >= limit or step_.swept >= limit:
+                break
+        else:
+            self._swept = wanted
+            step_.effects.meta[SWEPT] = wanted.encode()
+        return step_.finish()
+
     @property
     def next_due(self) -> Instant | None:
         """The earliest instant at which `fire` has something to do, or None."""
@@ -82,6 +114,7 @@ class _Step:
         self._rows: dict[bytes, Row | None] = {}
         self._before: dict[bytes, Instant | None] = {}
         self._changed: dict[bytes, Instant] = {}
+        self.swept = 0
         self._taken: dict[bytes, list[tuple[Record, Event]]] = {}
 
     def load(self, keys: Sequence[bytes]) -> None:
@@ -151,8 +184,9 @@ class _Step:
         partition.time = now = max(partition.time, log_time)
         books = partition.books.of(event.tenant)
         row = self._row(key)
-        if row is not None and row.books != books.fingerprint:
-            refold(row, event.source, books)
+        if row is not None and not self._renew(key, row, event.source, books):
+            self._hold(record, row, event, books)
+            return
         if row is not None and row.deadline is not None and row.deadline <= log_time:
             # What fell due before this record was appended is announced before it is looked at.
             self._announce(key, row, now, books)
@@ -185,6 +219,40 @@ class _Step:
             self.effects.rows[note] = b"\x01"
             publish_unmapped(self.effects, event, board, status, now)
 
+    def _renew(self, key: bytes, row: Row, source: str, books: TenantBooks) -> bool:
+        before = row.held
+        judged = renew(row, source, books)
+        if row.held and not before:
+            publish_held(self.effects, key, books.lacks(row.books), self._partition.time)
+        return judged
+
+    def _hold(self, record: Record, row: Row, event: Event, books: TenantBooks) -> None:
+        """Keep the fact of a held ticket, unjudged."""
+        key = record.key or b""
+        fact = known(row, event, record.log_time, books)
+        if fact is not None:
+            add(row, fact, event, books)
+            self._changed[key] = self._partition.time
+
+    def sweep(self, key: bytes, data: bytes, now: Instant) -> None:
+        """Judge one row again if other books have judged it."""
+        tenant, source, _ = split_key(key.decode("utf-8", "surrogatepass"))
+        books = self._partition.books.of(tenant)
+        if judged_by(data, books.fingerprint):
+            return
+        self.swept += 1
+        row = self._row(key)
+        if row is None or row.books == books.fingerprint:
+            return
+        held = row.held
+        if self._renew(key, row, source, books):
+            self._announce(key, row, now, books)
+        elif not held:
+            row.deadline = None
+        else:
+            return
+        self._changed[key] = now
+
     # -- deadlines ----------------------------------------------------------------------------
 
     def fire(self, at: Instant, key: bytes, now: Instant) -> None:
@@ -199,8 +267,9 @@ class _Step:
         try:
             tenant, source, _ = split_key(key.decode("utf-8", "surrogatepass"))
             books = self._partition.books.of(tenant)
-            if row.books != books.fingerprint:
-                refold(row, source, books)
+            if not self._renew(key, row, source, books):
+                row.deadline = None
+                return
             if self._forgotten(row, now):
                 self._rows[key] = None
                 return

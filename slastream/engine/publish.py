@@ -98,6 +98,16 @@ def publish_trouble(effects: Effects, key: bytes, offset: int | None, detail: st
     effects.counts["quarantined",] += 1
 
 
+def publish_held(effects: Effects, key: bytes, versions: Sequence[str], now: Instant) -> None:
+    """Tell operators of a ticket that waits for a book version which this worker has not read (D24)."""
+    name = key.decode("utf-8", "replace")
+    _ops(effects, name.partition("/")[0], "ticket.held", fact_id(name, *versions), {
+        "ticket": name, "versions": list(versions),
+        "detail": "judged by a book that is not on the books topic: publish that version again",
+    }, now)  # fmt: skip
+    effects.counts["held",] += 1
+
+
 def publish_unmapped(effects: Effects, event: Event, board: str, status: str, now: Instant) -> None:
     """Tell operators, once, of a status that no mapping knows (D04)."""
     id_ = fact_id(event.tenant, event.source, board, status)

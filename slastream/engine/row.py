@@ -1,6 +1,6 @@
-"""A ticket as a row of the table: a version byte, the deadline in eight, then MessagePack.
+"""A ticket as a row of the table: a version byte, the deadline, a sum of the books, then MessagePack.
 
-The deadline stands in front so that the index can be rebuilt from rows without decoding them.
+What stands in front lets a store rebuild its index, and a sweep pass over rows, without decoding.
 
 An older row is upcast when it is read; one that a newer release wrote is refused, since guessing at
 it could announce a breach that is none.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from typing import Any
+from zlib import crc32
 
 import msgspec
 from msgspec import Struct
@@ -38,6 +39,8 @@ class Row(Struct, array_like=True):
     told: Told = msgspec.field(default_factory=Told)
     books: str = ""
     """Fingerprint of the books that the fold was made with."""
+    held: bool = False
+    """Judged by a book that this worker has not read: facts are kept, nothing is judged or announced."""
     deadline: Instant | None = None
     last_log: Instant = 0
     quarantined: str = ""
@@ -45,14 +48,14 @@ class Row(Struct, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Row)
-_HEAD = struct.Struct(">Bq")
+_HEAD = struct.Struct(">BqI")
 _NO_DEADLINE = -1
 
 
 def encode_row(row: Row) -> bytes:
     """Return the bytes of a row."""
     deadline = _NO_DEADLINE if row.deadline is None else row.deadline
-    return _HEAD.pack(VERSION, deadline) + _encoder.encode(row)
+    return _HEAD.pack(VERSION, deadline, crc32(row.books.encode())) + _encoder.encode(row)
 
 
 def decode_row(data: bytes) -> Row:
@@ -68,6 +71,12 @@ def deadline_of(key: bytes, data: bytes) -> Instant | None:
     _check(data)
     deadline: int = _HEAD.unpack_from(data)[1]
     return None if deadline == _NO_DEADLINE else deadline
+
+
+def judged_by(data: bytes, fingerprint: str) -> bool:
+    """Return whether a row was judged by the books of this fingerprint, without decoding it."""
+    _check(data)
+    return bool(_HEAD.unpack_from(data)[2] == crc32(fingerprint.encode()))
 
 
 def _check(data: bytes) -> None:
