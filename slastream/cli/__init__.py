@@ -15,15 +15,12 @@ import click
 from slastream import __version__
 
 VERBS: Mapping[str, tuple[str, str]] = {
-    "up": (
-        "slastream.cli.up",
-        "A first look: broker, worker, a day of tickets, alerts as they appear.",
-    ),
+    "up": ("slastream.cli.up", "A first look: broker, worker, a day of tickets, and its alerts."),
     "worker": ("slastream.cli.worker", "Run the worker against a Kafka cluster."),
+    "check": ("slastream.cli.check", "Validate and lint a policy book."),
+    "backtest": ("slastream.cli.backtest", "Judge a file of ticket events offline."),
     "replay": ("slastream.cli.replay", "Publish a file of ticket events to Kafka."),
-    "check": ("slastream.cli.check", "Validate a policy book."),
-    "backtest": ("slastream.cli.backtest", "Judge past tickets by a book: outcomes and alerts."),
-    "topics": ("slastream.cli.topics", "Create the topics on a broker."),
+    "topics": ("slastream.cli.topics", "Create, compare and render the topics."),
 }
 """Verb -> (module with a `command`, its line in the help)."""
 
