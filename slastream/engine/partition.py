@@ -318,5 +318,6 @@ class _Step:
                 if after is not None:
                     effects.deadlines_put.append((after, key))
             effects.rows[key] = None if row is None else encode_row(row)
-            publish_clocks(effects, key, row, now, self._partition.books)
+            if row is None or not row.held:
+                publish_clocks(effects, key, row, now, self._partition.books)
         return effects
