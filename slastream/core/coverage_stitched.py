@@ -19,7 +19,9 @@ class Stitched(Coverage):
     At a seam the covered time of the next version is shifted so that nothing jumps: `covered` stays
     monotone, and its differences are the sums of what each version covered in its own time.
 
-    Raises ValueError without any part, or when the instants do not ascend.
+    Of two versions from one instant on, the later in the list rules.
+
+    Raises ValueError without any part, or when the instants descend.
     """
 
     def __init__(self, parts: list[tuple[Instant, Coverage]]) -> None:
@@ -28,7 +30,7 @@ class Stitched(Coverage):
         self._coverages = [coverage for _, coverage in parts]
         # The first version has no beginning, so seam i lies before version i + 1.
         self._seams = [instant for instant, _ in parts[1:]]
-        if any(late <= early for early, late in zip(self._seams, self._seams[1:], strict=False)):
+        if any(late < early for early, late in zip(self._seams, self._seams[1:], strict=False)):
             raise ValueError("the versions of a calendar must be in order of their instants")
         self.name = self._coverages[-1].name
         self._shifts: list[Millis] = [0]

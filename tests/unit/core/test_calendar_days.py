@@ -123,11 +123,22 @@ def test_a_version_without_hours_left_hands_over() -> None:
 
 
 def test_versions_come_in_order() -> None:
-    """Two versions of one instant, or none at all, are a mistake of the caller."""
+    """Versions out of order, or none at all, are a mistake of the caller."""
     with pytest.raises(ValueError, match="at least one"):
         Stitched([])
     with pytest.raises(ValueError, match="order"):
-        Stitched([(0, ALWAYS), (5, ALWAYS), (5, ALWAYS)])
+        Stitched([(0, ALWAYS), (5, ALWAYS), (4, ALWAYS)])
+
+
+def test_of_two_versions_from_one_instant_the_later_rules() -> None:
+    """A version that was mended before anybody lived by it never rules."""
+    seam = at("2026-03-02T00:00:00Z")
+    subject = Stitched([(0, ALWAYS), (seam, ALWAYS), (seam, coverage(PARIS))])
+
+    assert at("2026-03-02T08:30:00.001+01:00") == subject.due(seam, 1)
+    assert at("2026-03-02T08:30:00+01:00") == subject.next_open(seam)
+    assert subject.measure(seam - HOUR, at("2026-03-02T09:30:00+01:00")) == 2 * HOUR
+    assert at("2026-03-02T08:30:00+01:00") == subject.next_working_day(seam - DAY)
 
 
 def test_notes_tell_what_moved_a_deadline() -> None:
