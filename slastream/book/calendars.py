@@ -259,7 +259,7 @@ def recurrence(text: str) -> str:
     """Read an RFC 5545 recurrence of days, `FREQ=MONTHLY;BYDAY=1FR`."""
     rule = text.removeprefix("RRULE:")
     hint = "such as FREQ=YEARLY;BYMONTH=5;BYDAY=-1MO"
-    if any(word in rule.upper() for word in ("HOURLY", "MINUTELY", "SECONDLY", "DTSTART", "\n")):
+    if ics.NO_DAYS.search(rule):
         raise Wrong(f"{text!r} does not name days", hint)
     try:
         rrulestr(rule)

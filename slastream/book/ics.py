@@ -6,6 +6,7 @@ laid out date by date up to a horizon, so that a published book needs its feed n
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,6 +21,9 @@ from slastream.core.calendar import DAY_SECONDS, WHOLE_DAY, DayRule, Span
 
 MOST = 20_000
 """So many dates one feed may close."""
+
+NO_DAYS = re.compile(r"HOURLY|MINUTELY|SECONDLY|DTSTART|INTERVAL=0*(?!\d)|\n", re.IGNORECASE)
+"""What makes a recurrence other than one of days, or one that never gets anywhere."""
 
 _DAY = timedelta(days=1)
 
@@ -113,6 +117,8 @@ def _recurring(rule: str, first: date | datetime, horizon: date) -> Iterator[dat
     timed = isinstance(first, datetime)
     aware = first.tzinfo if isinstance(first, datetime) else None
     local = datetime.combine(first, first.time() if isinstance(first, datetime) else time())
+    if NO_DAYS.search(rule):
+        raise Wrong(f"an event recurs by {rule!r}, which does not name days")
     plain = ";".join(_naive_until(part, aware) for part in rule.split(";"))
     for count, start in enumerate(rrulestr(plain, dtstart=local)):
         if start.date() > horizon:

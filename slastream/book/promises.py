@@ -76,12 +76,12 @@ def read_options(reader: Reader, node: Node, key: str, base: Options) -> Options
             changes[name] = reader.instant(value, inner)
         elif name == "origin":
             changes[name] = _read_origin(reader, value, inner, base)
-        else:
-            changes.update(_read_reopen(reader, value, inner))
     changes = {name: value for name, value in changes.items() if value is not None}
     both = changes.pop("retarget", None)
     if both is not None:
         changes = {"retarget_up": both, "retarget_down": both} | changes
+    if "reopen" in fields:
+        changes |= _read_reopen(reader, fields["reopen"], f"{key}.reopen")
     return replace(base, **changes) if changes else base
 
 
@@ -97,6 +97,8 @@ def _read_reopen(reader: Reader, node: Node, key: str) -> dict[str, Any]:
     if isinstance(node, MappingNode):
         fields = reader.fields(node, key, ("new_cycle_after",))
         if (value := fields.get("new_cycle_after")) is None:
+            if not node.value:
+                reader.wrong(node, key, "an empty mapping", "write {new_cycle_after: P5BD}")
             return {}
         after = reader.word(value, f"{key}.new_cycle_after", _business_target)
         return {"reopen": "new_cycle_after", "new_cycle_after": after} if after else {}

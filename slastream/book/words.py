@@ -70,9 +70,7 @@ def target(text: str) -> Target:
         return Target(int(days[1]), "bd", text)
     length = duration(text)
     if length <= 0:
-        raise Wrong(
-            f"the target {text!r} is not longer than nothing", "leave it out, or write null"
-        )
+        raise Wrong(f"the target {text!r} is not longer than zero", "leave it out, or write null")
     return Target(length, "ms", text)
 
 
@@ -97,7 +95,7 @@ def window(text: str) -> Span:
     if match is None:
         raise Wrong(
             f"{text!r} is no window of time",
-            'write "HH:MM-HH:MM", such as "08:30-12:30", in quotes',
+            'write "HH:MM-HH:MM" in quotes, as "08:30-12:30"',
         )
     start, end = _seconds(match, 1), _seconds(match, 4)
     if start >= DAY_SECONDS:
