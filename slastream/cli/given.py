@@ -81,6 +81,7 @@ class Given:
     ) -> None:
         self.paths, self.source, self.mapping = paths, source, mapping
         self.tenant, self.timezone, self.as_of = tenant, timezone, as_of
+        self.quiet = False
         self._told: Counter[str] = Counter()
 
     def found(self, tenants: list[str]) -> Iterator[Any]:
@@ -97,15 +98,15 @@ class Given:
     def tell(self, bad: Any) -> None:
         """Tell of a bad line, the first ones in full."""
         self._told[bad.rejected.reason] += 1
-        if sum(self._told.values()) <= TOLD_AT_MOST:
+        if not self.quiet and sum(self._told.values()) <= TOLD_AT_MOST:
             note(f"left out: {bad}")
 
     def summary(self, reading: Any) -> Instant:
         """Tell how much was left out, and why; returns the instant at which to read open clocks."""
-        if self._told:
+        if self._told and not self.quiet:
             reasons = ", ".join(f"{n} {reason}" for reason, n in self._told.most_common())
             note(f"{sum(self._told.values())} lines could not be read: {reasons}.")
-        if reading.after and self.as_of is not None:
+        if reading.after and self.as_of is not None and not self.quiet:
             what = "event lies" if reading.after == 1 else "events lie"
             note(
                 f"{reading.after} {what} after {format_instant(self.as_of)} and so"

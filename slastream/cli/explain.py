@@ -1,0 +1,117 @@
+"""`slastream explain`: why the clocks of one ticket say what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+
+from slastream.cli.console import note, progress
+from slastream.cli.given import Given, input_options
+from slastream.core.errors import Rejected
+from slastream.core.instant import Instant
+
+if TYPE_CHECKING:
+    from slastream.core.event import Event
+
+
+@click.command("explain")
+@click.argument("book", type=click.Path(path_type=Path))
+@click.argument("events", nargs=-1)
+@click.option(
+    "--ticket",
+    required=True,
+    metavar="KEY",
+    help="The ticket's id, its number, or <tenant>/<source>/<ticket>.",
+)
+@input_options
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Draw the timeline too: .svg, or .png with the extra `picture`.",
+)
+def command(
+    book: Path,
+    events: tuple[str, ...],
+    ticket: str,
+    source: str,
+    mapping: Path | None,
+    tenant: str | None,
+    timezone: str | None,
+    as_of: Instant | None,
+    form: str,
+    picture: Path | None,
+) -> None:
+    """Explain one ticket by a policy BOOK and files of EVENTS.
+
+    Which policy won and why the others lost, which rule read each status, the ledger row by row in
+    opening hours, holidays and changes of the clock on the way, and what became of each level. The
+    rows sum to the elapsed time exactly.
+    """
+    from slastream.book import load
+    from slastream.core.books import Books
+    from slastream.offline.alerts import arrivals
+    from slastream.offline.explain import explain
+    from slastream.offline.explain_text import explain_text
+
+    if not events:
+        raise click.UsageError("name the files with the EVENTS")
+    books = Books(*load(book))
+    given = Given(events, source, mapping, tenant, timezone, as_of)
+    found, at = _events_of(ticket, given, books.tenants())
+    told = explain(list(arrivals(found, by_time=True)), books, at)
+    if picture is not None:
+        from slastream.offline.picture import draw
+
+        draw(told, picture)
+        note(f"The timeline is in {picture}.")
+    if form == "json":
+        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+    else:
+        click.echo(explain_text(told), nl=False)
+
+
+def _events_of(ticket: str, given: Given, tenants: list[str]) -> tuple[list[Event], Instant]:
+    """Return the events of one ticket, and the instant at which to read its clocks."""
+    from slastream.core.event import ticket_key
+    from slastream.offline.histories import Reading, taken
+
+    reading = Reading()
+    found: dict[str, list[Event]] = {}
+    numbered: dict[str, None] = {}
+    with progress("reading events") as advance:
+        for event in taken(given.found(tenants), reading, given.as_of, given.tell, advance):
+            key = ticket_key(event.tenant, event.source, event.ticket)
+            if event.ticket == ticket or key == ticket:
+                found.setdefault(key, []).append(event)
+            elif event.number == ticket:
+                numbered[key] = None
+    at = given.summary(reading)
+    if not found and numbered:
+        return _events_of(_only(ticket, list(numbered)), _again(given), tenants)[0], at
+    return found[_only(ticket, list(found))], at
+
+
+def _again(given: Given) -> Given:
+    """Return the same files, to be read once more in silence; standard input cannot be."""
+    if "-" in given.paths:
+        raise Rejected("no_ticket", "a number cannot be looked up on standard input; name the id")
+    again = Given(
+        given.paths, given.source, given.mapping, given.tenant, given.timezone, given.as_of
+    )
+    again.quiet = True
+    return again
+
+
+def _only(ticket: str, keys: list[str]) -> str:
+    if not keys:
+        raise Rejected("no_ticket", f"no event of a ticket {ticket!r} was found")
+    if len(keys) > 1:
+        raise Rejected("many_tickets", f"{ticket!r} may be {' or '.join(keys)}: write it in full")
+    return keys[0]
