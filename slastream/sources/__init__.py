@@ -22,8 +22,26 @@ from slastream.sources.reading import ARRIVAL, as_ticket, deleted, finished
 
 __all__ = ["SOURCES", "About", "Delivery", "read", "source_module"]
 
+_MODULES = (
+    "canonical",
+    "connectwise",
+    "autotask",
+    "halopsa",
+    "servicenow",
+    "jira",
+    "zendesk",
+    "freshservice",
+    "glpi",
+    "itop",
+    "zammad",
+    "znuny",
+    "frappe_helpdesk",
+    "debezium",
+)
 SOURCES: dict[str, str] = {
-    name: f"slastream.sources.{name}" for name in ("canonical", "connectwise", "jira")
+    **{name: f"slastream.sources.{name}" for name in _MODULES},
+    # The rows of GLPI under a name of their own, for whoever reads several databases.
+    "debezium_glpi": "slastream.sources.debezium",
 }
 """Source name -> the module that reads it, imported when first used."""
 

@@ -41,6 +41,7 @@ from slastream.sources.reading import (
 ABOUT = About(
     title="Canonical ticket events",
     key="ticket",
+    status="status and sub_status, where state is not given",
     event_time="occurred_at",
     order="sequence",
     delivery_id="id, else ce_id, else a hash of the event",

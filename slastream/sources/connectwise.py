@@ -22,10 +22,10 @@ from slastream.sources.reading import (
     as_instant,
     as_text,
     as_ticket,
+    channel_of,
     deleted,
     finished,
     first,
-    folded,
     known,
     maybe_instant,
     merged,
@@ -39,6 +39,7 @@ from slastream.sources.reading import (
 ABOUT = About(
     title="ConnectWise PSA",
     key="ID (Entity.id)",
+    status="status.name of the board",
     event_time="Entity._info.lastUpdated; a deletion has none, so its arrival",
     order="none: one second clocks, then order of arrival",
     delivery_id="MessageId",
@@ -51,8 +52,8 @@ ABOUT = About(
 )
 
 _KINDS = {"added": "created", "updated": "updated", "deleted": "deleted"}
-_FROM_OUTSIDE = {"portal", "client portal", "email", "email connector", "e-mail", "chat", "web"}
-_MACHINES = {"rmm", "monitoring", "automate", "alert", "api"}
+_FROM_OUTSIDE = {"portal", "mail", "chat"}
+_MACHINES = {"monitoring", "automate", "api"}
 _ROBOTS = ("emailconnector", "workflow", "zadmin", "api", "integrator", "system")
 
 
@@ -109,7 +110,7 @@ def _ticket_events(
 ) -> list[Event]:
     zone = delivery.timezone or "UTC"
     info = obj(ticket, "_info")
-    channel = folded(named(ticket, "source", "name"))
+    channel = channel_of(named(ticket, "source", "name"))
     event = Event(
         tenant=delivery.tenant,
         source=delivery.source,

@@ -44,6 +44,8 @@ class About:
     title: str
     key: str
     """Which member is the stable id of a ticket."""
+    status: str
+    """Which words the book's mapping reads: status, and sub-status where there is one."""
     event_time: str
     order: str
     """What orders events of one instant."""

@@ -37,6 +37,7 @@ from slastream.sources.reading import (
 ABOUT = About(
     title="Jira, Jira Service Management",
     key="issue.id (issue.key may move)",
+    status="status.name; sub-status: the resolution, else the status category (new, indeterminate, done)",
     event_time="timestamp, in milliseconds",
     order="changelog.id",
     delivery_id="header x-atlassian-webhook-identifier, the same on every retry",

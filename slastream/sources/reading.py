@@ -19,6 +19,7 @@ from msgspec import UNSET, UnsetType
 from slastream.core.errors import Rejected
 from slastream.core.event import Actor, ActorKind, Event, Text
 from slastream.core.instant import Instant, from_datetime, parse_instant
+from slastream.sources.delivery import Delivery
 
 MAX_TEXT = 1_000
 MAX_TICKET = 200
@@ -115,6 +116,27 @@ def folded(text: Text) -> Text:
     return " ".join(text.casefold().split()) if isinstance(text, str) else text
 
 
+_CHANNELS = {
+    name: channel
+    for channel, names in {
+        "mail": "mail, email, e-mail, email connector, incoming email",
+        "phone": "phone, phone call, telephone, call, téléphone",
+        "portal": "portal, client portal, customer portal, web, web form, self-service, self service, "
+        "helpdesk, website",
+        "chat": "chat, live chat, virtual agent, messaging",
+        "monitoring": "monitoring, rmm, alert, event, event management",
+        "api": "api, integration",
+    }.items()
+    for name in names.split(", ")
+}
+
+
+def channel_of(text: Text) -> Text:
+    """Return a channel by one name for all desks where it is a common one, else in lower case."""
+    name = folded(text)
+    return _CHANNELS.get(name, name) if isinstance(name, str) else name
+
+
 def as_ticket(value: object, name: str = "ticket") -> str:
     """Return a stable ticket id as text. Raises `no_ticket` for none, `bad_ticket` for odd ones."""
     if value is None or isinstance(value, (bool, float, dict, list)) or value == "":
@@ -193,6 +215,25 @@ def maybe_instant(value: object, zone: str | None = None) -> Instant | None:
         return as_instant(value, zone)
     except Rejected:
         return None
+
+
+def occurred(value: object, delivery: Delivery, zone: str | None = None) -> Instant:
+    """Return the event time, or the arrival where the vendor tells none; see `arrived`."""
+    if value is None or value == "":
+        return delivery.received_at
+    return as_instant(value, zone)
+
+
+def arrived(event: Event, value: object) -> Event:
+    """Mark an event whose time `value` was missing, so that nobody takes its arrival for more."""
+    if value is None or value == "":
+        event.attributes = {**(event.attributes or {}), **ARRIVAL}
+    return event
+
+
+def shortly_after(instant: Instant, milestone: Instant | None) -> bool:
+    """Tell whether an event is the one that reached a milestone: desks stamp both when saving."""
+    return milestone is not None and 0 <= instant - milestone <= 2_000
 
 
 def actor(id_: Text, kind: ActorKind) -> Actor | None:
