@@ -85,10 +85,18 @@ def read(path: str | Path) -> list[Loaded]:
 
 
 def _files(path: Path) -> list[tuple[str, Path]]:
-    """Return the files with the names by which messages call them."""
+    """Return the files with the names by which messages call them.
+
+    What begins with a dot is passed over: a mounted Kubernetes ConfigMap holds every file twice,
+    once in a folder `..data`.
+    """
     if path.is_dir():
         found = sorted(
-            file for file in path.rglob("*") if file.suffix in (".yaml", ".yml") and file.is_file()
+            file
+            for file in path.rglob("*")
+            if file.suffix in (".yaml", ".yml")
+            and not any(part.startswith(".") for part in file.relative_to(path).parts)
+            and file.is_file()
         )
         if not found:
             raise Misconfigured("the folder holds no .yaml file", where=str(path))

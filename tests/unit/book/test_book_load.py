@@ -335,6 +335,18 @@ def test_a_folder_holds_tenants_versions_and_pieces(tmp_path: Path) -> None:
     assert "Asia/Tokyo" == beta.calendars["desk"].zone
 
 
+def test_a_mounted_config_map_is_read_once(tmp_path: Path) -> None:
+    """Kubernetes mounts each file as a link into a folder that begins with dots."""
+    (tmp_path / "..2026_01").mkdir()
+    (tmp_path / "..2026_01/book.yaml").write_text(HEAD + "calendars: {x: 24x7}\n")
+    (tmp_path / "..data").symlink_to(tmp_path / "..2026_01")
+    (tmp_path / "book.yaml").symlink_to(tmp_path / "..data/book.yaml")
+
+    (found,) = load(tmp_path)
+
+    assert {"x"} == set(found.calendars)
+
+
 def test_pieces_of_a_book_may_not_repeat_each_other(tmp_path: Path) -> None:
     """A name that two files give is a mistake that names both places."""
     for name in ("a", "b"):
