@@ -66,7 +66,7 @@ async def connected(client: Client, patience: float = 10.0) -> AsyncIterator[AIO
     while True:
         admin = AIOKafkaAdminClient(**client, request_timeout_ms=_REQUEST_MS)
         try:
-            await asyncio.wait_for(admin.start(), max(patience, 1.0))
+            await asyncio.wait_for(_start(admin), max(patience, 1.0))
             break
         except (KafkaError, OSError, TimeoutError) as error:
             await admin.close()
@@ -82,6 +82,12 @@ async def connected(client: Client, patience: float = 10.0) -> AsyncIterator[AIO
         raise Misconfigured(f"the broker went away: {error}", where=_address(client)) from error
     finally:
         await admin.close()
+
+
+async def _start(admin: AIOKafkaAdminClient) -> None:
+    await admin.start()
+    if not (await admin.describe_cluster())["brokers"]:
+        raise KafkaConnectionError("the broker told of no broker")
 
 
 async def create(client: Client, wanted: Sequence[Wanted]) -> list[str]:

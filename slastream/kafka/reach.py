@@ -20,6 +20,7 @@ from aiokafka.errors import (
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
+from aiokafka.protocol.metadata import MetadataRequest
 
 from slastream.core.errors import Misconfigured
 from slastream.kafka.security import PREFIX
@@ -59,7 +60,15 @@ async def explained(error: Exception, client: Mapping[str, Any]) -> Problem:
         )
     except (KafkaError, OSError, TimeoutError, EOFError) as found:
         return _told(found, client)
-    connection.close()
+    try:
+        # The library takes a refused token for accepted: the broker's next answer shows it.
+        answer = await connection.send(MetadataRequest([]))
+        if not answer.brokers and client.get("sasl_mechanism") == "OAUTHBEARER":
+            return _refused("the token is invalid or has expired")
+    except (KafkaError, OSError, TimeoutError) as found:
+        return _told(found, client)
+    finally:
+        connection.close()
     return _told(error, client)
 
 
@@ -85,11 +94,7 @@ def _told(error: BaseException, client: Mapping[str, Any]) -> Problem:
 
 def _security(cause: BaseException, protocol: str) -> Problem | None:
     if isinstance(cause, SaslAuthenticationFailed):
-        return Problem(
-            f"the broker refuses our user: {_plain(cause)}",
-            f"check {PREFIX}USERNAME and {PREFIX}PASSWORD_FILE, or the token",
-            refused=True,
-        )
+        return _refused(_plain(cause))
     if isinstance(cause, UnsupportedSaslMechanismError | IllegalSaslStateError):
         return Problem(
             f"the broker does not take this way to log in: {_plain(cause)}",
@@ -114,6 +119,14 @@ def _security(cause: BaseException, protocol: str) -> Problem | None:
             refused=True,
         )
     return None
+
+
+def _refused(why: str) -> Problem:
+    return Problem(
+        f"the broker refuses our user: {why}",
+        f"check {PREFIX}USERNAME and {PREFIX}PASSWORD_FILE, or {PREFIX}TOKEN_FILE",
+        refused=True,
+    )
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -22,6 +22,7 @@ OAUTHBEARER, `OAuthCredentials(oauth_cb=token_provider(), ssl_context=)`; SSL al
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import ssl
 from collections.abc import Mapping
@@ -119,6 +120,7 @@ class KafkaSecurity:
         if self.tls:
             options["ssl_context"] = self.ssl_context()
         if self.sasl:
+            logging.getLogger("aiokafka.conn").addFilter(_without_logins)
             options["sasl_mechanism"] = self.mechanism
             if self.mechanism == "OAUTHBEARER":
                 options["sasl_oauth_token_provider"] = self.token_provider()
@@ -169,6 +171,11 @@ def client_options(broker: str, environ: Mapping[str, str] | None = None) -> dic
     """What any aiokafka client is made with: where the broker is, and who we are to it."""
     security = KafkaSecurity.from_environment(environ)
     return {"bootstrap_servers": broker, **security.client()}
+
+
+def _without_logins(record: logging.LogRecord) -> bool:
+    """Drops the lines in which the client library, at DEBUG, writes passwords and tokens down."""
+    return "SaslAuthenticate" not in record.getMessage()
 
 
 def _no_password() -> str:
