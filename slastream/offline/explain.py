@@ -234,7 +234,7 @@ def _clock(
         ]
         if end > clock.started
         else [],
-        "levels": _levels(judged, clock, row, alerts, as_of),
+        "levels": _levels(judged, clock, row, alerts),
     }
 
 
@@ -320,26 +320,28 @@ def _announced(
 
 
 def _levels(
-    judged: Judged, clock: Clock, row: Row | None, alerts: dict[str, str], as_of: Instant
+    judged: Judged, clock: Clock, row: Row | None, alerts: dict[str, str]
 ) -> list[dict[str, Any]]:
     """Return what became of each level: announced, suppressed and why, or ahead."""
     entries: list[Announced] = [] if row is None else row.told.alerts
     ours = [e for e in entries if (e.indicator, e.cycle) == _key(clock)]
     found = [_reached(judged, clock, hit, ours, row, alerts) for hit in clock.hits]
+    if clock.breached is not None and not any(hit.kind == BREACH for hit in clock.hits):
+        found.append(_silent_breach(clock, clock.breached))
     steps = judged.books.steps_for(clock)
-    for place, level in enumerate(steps[clock.step :], clock.step):
-        at = clock.next_at if place == clock.step else None
+    coverage = judged.books.coverage(clock.calendar)
+    for level in steps[clock.step :]:
         if level.kind == BREACH and clock.breached is not None:
             continue
+        at = None
+        if clock.since is not None:
+            at = coverage.due(clock.since, max(0, level.offset - clock.elapsed))
         found.append(
             {
                 "level": level.text,
-                "at_elapsed_ms": level.offset,
-                "status": "ahead" if clock.open else "not reached",
                 "reached_at": None,
-                "expected_at": None
-                if at is None
-                else stamp(at - 1 if level.kind == BREACH else at),
+                "status": "ahead" if clock.open else "not reached",
+                "expected_at": None if at is None else stamp(at),
                 "reason": _not_reached(clock),
             }
         )
@@ -377,6 +379,17 @@ def _reached(
         said["announced_at"] = alerts.get(entry.id)
         said["alert_id"] = entry.id
     return said
+
+
+def _silent_breach(clock: Clock, at: Instant) -> dict[str, Any]:
+    """Return a breach that stands and that no level tells: a new target made it past in a pause."""
+    return {
+        "level": "breach",
+        "reached_at": stamp(at),
+        "status": "suppressed",
+        "reason": "the clock was paused when a new target was overrun"
+        + ("; it is announced on resume" if clock.open else ""),
+    }
 
 
 def _why_skipped(judged: Judged, clock: Clock, hit: Hit, row: Row | None) -> str:

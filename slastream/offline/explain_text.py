@@ -92,8 +92,8 @@ def _verdict(clock: Told) -> str:
     if left is None:
         return outcome
     room = f"{exact(left)} left" if left >= 0 else f"{exact(-left)} over"
-    words = {"met": "met, with", "missed": "missed, by" if left < 0 else "missed, though now"}
-    return f"{words.get(outcome, outcome + ',')} {room}"
+    word = f"{outcome}, though now" if outcome == "missed" and left >= 0 else f"{outcome},"
+    return f"{word} {room}"
 
 
 def _promise(clock: Told) -> str:

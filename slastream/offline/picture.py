@@ -27,6 +27,8 @@ STEPS: tuple[Millis, ...] = (
     14 * DAY, 28 * DAY, 91 * DAY, 364 * DAY,
 )  # fmt: skip
 MOST_TICKS = 11
+APART = 34
+"""Labels that would stand nearer to each other are left out; the mark and its tip remain."""
 COLOURS = {"run": "#2f7dd1", "wait": "#e0a526", "done": "#c9ced6", "over": "#c8372d"}
 STYLE = """
   text { font-family: system-ui, "Segoe UI", "DejaVu Sans", sans-serif; font-size: 12px; fill: #23272e }
@@ -176,34 +178,43 @@ def _lane(told: Told, clock: Told, scale: Scale, top: int) -> Iterator[str]:
 
 
 def _stretch(clock: Told, row: Told, scale: Scale, y: int) -> Iterator[str]:
-    """Draw a row of the ledger: solid inside the hours it counted, hatched while it waited."""
-    x, width = _extent(scale, parse_instant(row["from"]), parse_instant(row["to"]))
+    """Draw a row of the ledger: strong inside the hours, pale outside, hatched while it waited."""
+    start, end = parse_instant(row["from"]), parse_instant(row["to"])
     state = f"{row['state']}{' for ' + row['waiting_on'] if row['waiting_on'] else ''}"
     tip = f"{state}: {exact(row['counted_ms'])} counted"
-    if row["waited_ms"] or (row["state"] == "waiting" and not row["counted_ms"]):
+    if row["state"] == "waiting" and not row["counted_ms"]:
         fill = "url(#wait)"
-    elif row["state"] in ("resolved", "closed"):
-        fill = COLOURS["done"]
     else:
-        fill = COLOURS["run"]
-    opacity = 1 if row["counted_ms"] or row["waited_ms"] or fill == COLOURS["done"] else 0.45
+        fill = COLOURS["done" if row["state"] in ("resolved", "closed") else "run"]
+    pale = "#faf0d6" if "wait" in fill else "#e9ebef" if fill == COLOURS["done"] else "#c3d9f1"
+    yield from _box(scale, start, end, (y, BAR), pale, tip)
+    overrun = parse_instant(clock["breached_at"]) if clock["breached_at"] else None
+    for opens, closes in clock["windows"]:
+        left, right = max(start, parse_instant(opens)), min(end, parse_instant(closes))
+        yield from _box(scale, left, right, (y, BAR), fill, tip)
+        if overrun is not None and row["counted_ms"]:
+            over = (y + BAR - 6, 6)
+            yield from _box(scale, max(left, overrun), right, over, COLOURS["over"], "over target")
+    x = scale.x(start)
+    yield f'<line x1="{x}" y1="{y}" x2="{x}" y2="{y + BAR}" stroke="#ffffff" stroke-width="1.2"/>'
+
+
+def _box(
+    scale: Scale, start: Instant, end: Instant, rows: tuple[int, int], fill: str, tip: str
+) -> Iterator[str]:
+    if start >= end:
+        return
+    x, width = _extent(scale, start, end)
     if width >= 0.2:
         yield (
-            f'<rect x="{x}" y="{y}" width="{width}" height="{BAR}" fill="{fill}"'
-            f' fill-opacity="{opacity}" stroke="#ffffff" stroke-width="0.6">'
+            f'<rect x="{x}" y="{rows[0]}" width="{width}" height="{rows[1]}" fill="{fill}">'
             f"<title>{escape(tip)}</title></rect>"
-        )
-    breached = clock["breached_at"]
-    if breached and row["counted_ms"] and parse_instant(row["to"]) > parse_instant(breached):
-        over = max(parse_instant(row["from"]), parse_instant(breached))
-        x, width = _extent(scale, over, parse_instant(row["to"]))
-        yield (
-            f'<rect x="{x}" y="{y + BAR - 6}" width="{width}" height="6" fill="{COLOURS["over"]}"/>'
         )
 
 
 def _marks(clock: Told, scale: Scale, y: int) -> Iterator[str]:
     middle = y + BAR / 2
+    labelled = [scale.x(parse_instant(clock["due"]))] if clock["due"] else []
     for level in clock["levels"]:
         at = level["reached_at"]
         if at and level["level"] != "breach":
@@ -212,7 +223,9 @@ def _marks(clock: Told, scale: Scale, y: int) -> Iterator[str]:
                 f'<path d="M{x - 5},{y - 9} h10 l-5,8 z" fill="#e07b26">'
                 f"<title>{escape(level['level'] + ' ' + level['status'])}</title></path>"
             )
-            yield f'<text class="tick" x="{x}" y="{y + BAR + 13}">{escape(level["level"])}</text>'
+            if all(abs(x - other) > APART for other in labelled):
+                labelled.append(x)
+                yield f'<text class="tick" x="{x}" y="{y + BAR + 13}">{escape(level["level"])}</text>'
     if clock["due"] and scale.start <= parse_instant(clock["due"]) <= scale.end:
         x = scale.x(parse_instant(clock["due"]))
         yield (
