@@ -102,10 +102,11 @@ class Feed:
         if start is None:
             return 0
         partitions = sorted(await self._producer.partitions_for(self._journal))
-        begun, count, last = time.monotonic(), 0, start
+        begun: float | None = None
+        count, last = 0, start
         while True:
             tick = time.monotonic()
-            now = start + round((tick - begun) * speed * 1000)
+            now = start if begun is None else start + round((tick - begun) * speed * 1000)
             now = now if until is None else min(now, until)
             due = list(coming.take(now))
             last = due[-1].at if due else last
@@ -117,6 +118,8 @@ class Feed:
             told(now, len(due))
             if over:
                 return count
+            # The worker may take a while to come up; the day begins when it is there.
+            begun = time.monotonic() if begun is None else begun
             await asyncio.sleep(max(0.0, TICK - (time.monotonic() - tick)))
 
     async def _send_at(self, records: Iterable[Outgoing]) -> None:

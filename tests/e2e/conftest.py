@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -10,9 +11,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 
 Start: TypeAlias = Callable[..., "Running"]
 
@@ -114,3 +116,34 @@ def start() -> Iterator[Start]:
         for stream in (running.process.stdout, running.process.stderr):
             if stream is not None:
                 stream.close()
+
+
+async def published(bootstrap: str, topic: str) -> list[Any]:
+    """Return what a read-committed consumer finds on a topic, up to its present end."""
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=bootstrap,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    async with consumer:
+        partitions = list(consumer.assignment())
+        ends = await consumer.end_offsets(partitions)
+        found: list[Any] = []
+        for partition in partitions:
+            while await consumer.position(partition) < ends[partition]:
+                batches = await consumer.getmany(partition, timeout_ms=100)
+                found += [record for records in batches.values() for record in records]
+        return found
+
+
+async def at_least(count: int, bootstrap: str, topic: str, tries: int = 120) -> list[Any]:
+    """Return what is published on a topic once there are `count` records, or after half a minute."""
+    found: list[Any] = []
+    for _ in range(tries):
+        found = await published(bootstrap, topic)
+        if len(found) >= count:
+            break
+        await asyncio.sleep(0.25)
+    return found
