@@ -135,7 +135,9 @@ class Clock(Struct, array_like=True):
     implied: bool = False
     unverified: bool = False
     breached: Instant | None = None
-    superseded: bool = False
+    """When it was first breached, under whatever target; nothing takes this away (D15)."""
+    spent: Instant | None = None
+    """When the present target's time ran out; before `breached` when a retarget made it past."""
     hits: list[Hit] = []
     paused: dict[str, Millis] = {}
     paused_since: Instant | None = None
@@ -182,6 +184,11 @@ class Clock(Struct, array_like=True):
         return "paused" if self.phase == Phase.PAUSED else "running"
 
     @property
+    def superseded(self) -> bool:
+        """Whether the breach belongs to an earlier target than the present one (D20)."""
+        return self.breached is not None and self.spent is None
+
+    @property
     def open(self) -> bool:
         return self.phase <= Phase.PAUSED
 
@@ -193,8 +200,10 @@ def advance(clock: Clock, until: Instant, coverage: Coverage, steps: tuple[Step,
         step = steps[clock.step]
         at = clock.next_at - 1 if step.kind == BREACH else clock.next_at
         clock.hits.append(Hit(step.kind, step.text, at))
-        if step.kind == BREACH and clock.breached is None:
-            clock.breached = at
+        if step.kind == BREACH:
+            clock.spent = at
+            if clock.breached is None:
+                clock.breached = at
         clock.step += 1
         passed = True
         _arm_next(clock, coverage, steps)
@@ -206,7 +215,7 @@ def _arm_next(clock: Clock, coverage: Coverage, steps: tuple[Step, ...]) -> None
         clock.next_at = None
         return
     step = steps[clock.step]
-    if step.kind == BREACH and clock.breached is not None:  # latched under an earlier target
+    if step.kind == BREACH and clock.spent is not None:  # a change of target made it past
         clock.step += 1
         _arm_next(clock, coverage, steps)
         return
@@ -221,7 +230,9 @@ def arm(clock: Clock, coverage: Coverage, steps: tuple[Step, ...]) -> None:
         if clock.target is None:
             clock.due = None
         return
-    if clock.elapsed <= clock.target:
+    if clock.spent is not None:
+        clock.due = clock.spent
+    elif clock.elapsed <= clock.target:
         clock.due = coverage.due(clock.since, clock.target - clock.elapsed)
     _arm_next(clock, coverage, steps)
 
@@ -231,13 +242,21 @@ def run(clock: Clock, at: Instant, coverage: Coverage, steps: tuple[Step, ...]) 
     _end_pause(clock, at, coverage)
     clock.phase = Phase.RUNNING
     clock.since = max(at, clock.started)
-    if clock.breached is not None and clock.target is not None and clock.elapsed > clock.target:
-        clock.due = clock.breached
-    if clock.step and clock.breached is None:
+    if clock.spent is not None:
+        _breached_in_a_pause(clock, at)
+    elif clock.step:
         highest = steps[clock.step - 1]
         if not any(hit.on and hit.text == highest.text for hit in clock.hits):
             clock.hits.append(Hit(highest.kind, highest.text, at, "resume"))
     arm(clock, coverage, steps)
+
+
+def _breached_in_a_pause(clock: Clock, at: Instant) -> None:
+    """Announce the breach of a target that a clock was given while it stood still (D20, D31)."""
+    told = [hit for hit in clock.hits if hit.kind == BREACH]
+    if all(hit.off == "retargeted" for hit in told):
+        since = at if told or clock.breached is None else clock.breached
+        clock.hits.append(Hit(BREACH, "breach", since, "resume"))
 
 
 def _bank(clock: Clock, at: Instant, coverage: Coverage) -> None:
@@ -265,12 +284,12 @@ def pause(clock: Clock, at: Instant, on: str, coverage: Coverage) -> None:
     if clock.phase == Phase.PAUSED:
         if clock.paused_on != on:
             _end_pause(clock, at, coverage)
-            clock.paused_since, clock.paused_on = at, on
+            clock.paused_since, clock.paused_on = max(at, clock.started), on
         return
     _bank(clock, at, coverage)
     clock.phase = Phase.PAUSED
     clock.due = None
-    clock.paused_since, clock.paused_on = at, on
+    clock.paused_since, clock.paused_on = max(at, clock.started), on
     switch_off(clock, (AT_RISK,), "paused", at)
 
 
@@ -286,6 +305,8 @@ def stop(clock: Clock, at: Instant, coverage: Coverage, *, implied: bool = False
 
 def cancel(clock: Clock, at: Instant, coverage: Coverage) -> None:
     """End without an outcome: merged, deleted, void."""
+    if clock.phase == Phase.PENDING:
+        clock.started = at  # it never began, so nothing before this is its time
     _bank(clock, at, coverage)
     _end_pause(clock, at, coverage)
     clock.phase = Phase.CANCELLED

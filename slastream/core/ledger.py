@@ -123,6 +123,8 @@ def crossing(
 ) -> Instant | None:
     """Return the instant at which the elapsed time reached `limit`, or None when it has not."""
     left = limit - clock.base
+    if left <= 0:
+        return max(clock.origin, clock.started)
     for stretch in stretches(ticket, clock, options, until):
         if stretch.mode != Mode.RUN or stretch.end <= clock.origin:
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slastream.core.books import AT_RISK, BREACH, OVERDUE, Step, TenantBooks
+from slastream.core.books import AT_RISK, BREACH, Step, TenantBooks
 from slastream.core.choice import Terms
 from slastream.core.clock import Clock, Hit, Phase, arm, passed_steps
 from slastream.core.coverage import Coverage
@@ -61,7 +61,8 @@ def retarget(ticket: Fold, clock: Clock, at: Instant, terms: Terms, books: Tenan
     elif how == "carry_elapsed_percent" and old and length is not None:
         elapsed = round(elapsed / old * length)
         clock.origin, clock.base = at, elapsed
-    elif moved:
+    elif moved or clock.origin:
+        clock.origin, clock.base = 0, 0
         elapsed = recount(ticket, clock, coverage, options, at)
         clock.paused = waited_for(ticket, clock, coverage, options, at)
         if clock.paused_since is not None:
@@ -91,33 +92,26 @@ def _judge_anew(
     for hit in clock.hits:
         if hit.on and (hit.kind, hit.text) not in reached:
             hit.on, hit.off, hit.off_at = False, "retargeted", at
-    if clock.breached is not None:
-        clock.superseded = (BREACH, "breach") not in reached
+    clock.spent = None
+    moment = at
+    if clock.target is not None and clock.elapsed > clock.target:
+        clock.spent = crossing(ticket, clock, coverage, options, at, clock.target)
+        if options.retarget_breach == "due" and clock.spent is not None:
+            moment = clock.spent
+        if clock.breached is None:
+            clock.breached = moment
     if running:
-        late = clock.target is not None and clock.elapsed > clock.target
-        since = crossing(ticket, clock, coverage, options, at, clock.target or 0) if late else None
-        _hit_anew(clock, at, steps[: clock.step], since, options)
+        _hit_anew(clock, at, steps[: clock.step], moment)
         arm(clock, coverage, steps)
-        if since is not None:
-            clock.due = since
 
 
-def _hit_anew(
-    clock: Clock, at: Instant, passed: tuple[Step, ...], since: Instant | None, options: Options
-) -> None:
+def _hit_anew(clock: Clock, at: Instant, passed: tuple[Step, ...], breached: Instant) -> None:
     """Record the levels that the new target, not the passing of time, has reached."""
     standing = {(hit.kind, hit.text) for hit in clock.hits if hit.on}
     for step in passed:
-        if (step.kind, step.text) in standing or (
-            step.kind == AT_RISK and clock.breached is not None
-        ):
+        if (step.kind, step.text) in standing:
             continue
-        moment = at
-        if step.kind == BREACH:
-            if options.retarget_breach == "due" and since is not None:
-                moment = since
-            if clock.breached is None:
-                clock.breached = moment
-        elif step.kind == OVERDUE and clock.superseded:
+        if step.kind == AT_RISK and (BREACH, "breach") in standing:
             continue
+        moment = breached if step.kind == BREACH else at
         clock.hits.append(Hit(step.kind, step.text, moment, "retarget"))

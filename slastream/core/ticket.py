@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from slastream.core import clock as clocks
-from slastream.core.books import TenantBooks, Version
+from slastream.core.books import BREACH, TenantBooks, Version
 from slastream.core.choice import Terms
 from slastream.core.clock import Clock, Mode, Phase
 from slastream.core.event import State
@@ -28,6 +28,7 @@ from slastream.core.fact import (
     Fact,
 )
 from slastream.core.instant import Instant
+from slastream.core.ledger import crossing, recount
 from slastream.core.policy import Indicator, Options, Target, fold_text
 from slastream.core.retarget import retarget, target_length
 
@@ -117,9 +118,8 @@ def begin(
 ) -> Fold:
     """Start a ticket: NEW since its creation, with the attributes that its first fact tells."""
     first = facts[0]
-    created = next((fact.created for fact in facts if fact.created is not None), None)
-    if created is None:
-        created = next((fact.at for fact in facts if fact.kind == CREATED), None)
+    tells = next((fact for fact in facts if tells_start(fact)), None)
+    created = None if tells is None else tells.at if tells.created is None else tells.created
     result = Fold(
         start=first.at if created is None else created, known=created is not None, source=source
     )
@@ -134,6 +134,11 @@ def begin(
             _new_clock(result, indicator, 1, result.start, chosen[indicator], version, books)
         )
     return result
+
+
+def tells_start(fact: Fact) -> bool:
+    """Whether a fact tells when the ticket was created; the first that does is believed."""
+    return fact.created is not None or fact.kind == CREATED
 
 
 def _inherit_start(result: Fold, facts: Sequence[Fact], told: Sequence[dict[str, Any]]) -> None:
@@ -202,6 +207,8 @@ def step(ticket: Fold, fact: Fact, told: Sequence[dict[str, Any]], books: Tenant
     if state != before or on != ticket.on:
         ticket.state, ticket.on = state, on
         ticket.ledger.append(Interval(at, state, on, fact.id))
+        if before == State.CANCELLED and state != before:
+            _revive(ticket, at, books)
     if (
         stated
         and state == State.RESPONDED
@@ -358,6 +365,18 @@ def _transitions(ticket: Fold, fact: Fact, at: Instant, books: TenantBooks) -> N
         _follow(ticket, clock, mode, at, options, books)
 
 
+def _revive(ticket: Fold, at: Instant, books: TenantBooks) -> None:
+    """Let the clocks of a cancelled ticket run on: it is one again (D44)."""
+    for clock in ticket.live():
+        if clock.phase != Phase.CANCELLED:
+            continue
+        waits = clock.indicator == PLAN and not ticket.responded
+        if waits and options_of(clock, books).plan_origin == "responded":
+            clock.phase = Phase.PENDING
+        else:
+            clocks.run(clock, at, books.coverage(clock.calendar), books.steps_for(clock))
+
+
 def _follow(
     ticket: Fold, clock: Clock, mode: Mode, at: Instant, options: Options, books: TenantBooks
 ) -> None:
@@ -397,15 +416,33 @@ def _reopen(
         terms = version.chooser.terms(ticket.attributes, at)[clock.indicator]
         clock = _new_clock(ticket, clock.indicator, clock.cycle + 1, at, terms, version, books)
         ticket.clocks.append(clock)
+        if mode == Mode.PAUSE:
+            clocks.pause(clock, at, ticket.on, coverage)
     else:
         clock.mark = (at, clock.elapsed, clock.reached)
         clock.reached = None
         if how == "include_resolved_time":
-            clock.elapsed += coverage.measure(reached, at)
-        clocks.run(clock, at, coverage, books.steps_for(clock))
+            clock.elapsed = recount(ticket, clock, coverage, options, at)
+            _overrun(ticket, clock, mode, at, options, books)
+        if mode == Mode.PAUSE:
+            clocks.pause(clock, at, ticket.on, coverage)
+        else:
+            clocks.run(clock, at, coverage, books.steps_for(clock))
         _reconsider(ticket, clock, at, None, (), books)
-    if mode == Mode.PAUSE:
-        clocks.pause(clock, at, ticket.on, coverage)
+
+
+def _overrun(
+    ticket: Fold, clock: Clock, mode: Mode, at: Instant, options: Options, books: TenantBooks
+) -> None:
+    """Breach a clock whose time ran out while its ticket was resolved, where that time counts."""
+    if clock.target is None or clock.spent is not None or clock.elapsed <= clock.target:
+        return
+    coverage = books.coverage(clock.calendar)
+    clock.spent = crossing(ticket, clock, coverage, options, at, clock.target)
+    if clock.breached is None:
+        clock.breached = at
+    if mode == Mode.RUN:
+        clock.hits.append(clocks.Hit(BREACH, "breach", at, "reopen"))
 
 
 def _forgive(ticket: Fold, clock: Clock, at: Instant, options: Options) -> None:

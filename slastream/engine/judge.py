@@ -15,7 +15,6 @@ from slastream.core.errors import Rejected
 from slastream.core.event import STATES, Event
 from slastream.core.fact import (
     ABSORBED,
-    CREATED,
     DELETED,
     MERGED,
     RESTORED,
@@ -25,7 +24,7 @@ from slastream.core.fact import (
     told_by,
 )
 from slastream.core.instant import Instant
-from slastream.core.ticket import Fold, fold, options_of, step
+from slastream.core.ticket import Fold, fold, options_of, step, tells_start
 from slastream.engine.row import MAX_FACTS, Row
 
 _ENDINGS = {"deleted": DELETED, "merged": MERGED}
@@ -70,8 +69,8 @@ def add(row: Row | None, fact: Fact, event: Event, books: TenantBooks) -> tuple[
         facts.append(fact)
     if row.held:
         return row, late
-    tells_start = not state.known and (fact.created is not None or fact.kind == CREATED)
-    anew = late or tells_start or len(facts) == 1 or fact.at < state.horizon
+    begins = not state.known and tells_start(fact)
+    anew = late or begins or len(facts) == 1 or fact.at < state.horizon
     if anew or fact.kind in (RESTORED, ABSORBED):
         refold(row, event.source, books)
     else:
