@@ -40,6 +40,7 @@ ABOUT = About(
     delivery_id="binlog file, position and row; or lsn",
     signature="none on the record: the Kafka principal",
     timezone="UTC; DATETIME columns, which have no zone, take the source's timezone setting",
+    preset="glpi",
     notes=("Tables: glpi_tickets, glpi_itilfollowups. Tombstones and deletions mean the same.",),
 )
 

@@ -53,3 +53,5 @@ class About:
     signature: str
     timezone: str = "times carry their offset"
     notes: tuple[str, ...] = ()
+    preset: str | None = None
+    """The preset of the book that knows its words, where that has another name than the source."""
