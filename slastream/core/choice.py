@@ -112,7 +112,7 @@ class Chooser:
         )
 
     def _matching(self, attributes: Mapping[str, str | None], at: Instant) -> list[Policy]:
-        folded = {name: fold_text(value) for name, value in attributes.items() if value}
+        folded = _folded(attributes)
         candidates = list(self._open)
         for pair in folded.items():
             candidates += self._by_value.get(pair, ())
@@ -129,7 +129,7 @@ class Chooser:
 
     def considered(self, attributes: Mapping[str, str | None], at: Instant) -> list[Considered]:
         """Return every policy with the reason why it won or lost, best first (D47)."""
-        folded = {name: fold_text(value) for name, value in attributes.items() if value}
+        folded = _folded(attributes)
         verdicts: list[Considered] = []
         winner: Policy | None = None
         for policy in self._policies:
@@ -145,6 +145,15 @@ class Chooser:
             else:
                 verdicts.append(Considered(policy, False, _lost_to(winner, policy)))
         return verdicts
+
+
+def _folded(attributes: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the texts among the attributes, folded: a source's own verdict (`reported`) is none."""
+    return {
+        name: fold_text(value)
+        for name, value in attributes.items()
+        if isinstance(value, str) and value
+    }
 
 
 def _misses(policy: Policy, folded: Mapping[str, str], at: Instant) -> str | None:
