@@ -44,7 +44,7 @@ class Settings:
     session_timeout: float = 6.0
     heartbeat_interval: float = 1.0
     transaction_timeout: float = 10.0
-    chunk: int = 1_000
+    chunk: int = 500
     """Journal records in one transaction, at most."""
     fires: int = 1_000
     """Tickets fired in one transaction, at most."""

@@ -24,7 +24,14 @@ from slastream.core.instant import Instant
 from slastream.engine.effects import Effects, Record
 from slastream.engine.rocks import RocksStore
 from slastream.engine.store import Store
-from slastream.stream.changelog import POSITION, Changelog, DeadlineOf, Position, Recovered
+from slastream.stream.changelog import (
+    POSITION,
+    TOMBSTONES,
+    Changelog,
+    DeadlineOf,
+    Position,
+    Recovered,
+)
 from slastream.stream.clock import Clock
 from slastream.stream.faults import At, nowhere
 from slastream.stream.transaction import Fenced, Item, Transactions, Uncertain
@@ -92,7 +99,8 @@ class Post:
     """Called after each commit with the seconds it took and the records it applied."""
     on_state: Callable[[int, str, Recovered | None], None]
     """Called with opening, ready, lost, parked or closed."""
-    chunk: int = 1_000
+    tombstones: float = TOMBSTONES
+    chunk: int = 500
     fires: int = 1_000
     transaction_timeout: float = 10.0
     at: At = nowhere
@@ -228,6 +236,7 @@ class Actor:
             TopicPartition(*post.tp),
             post.cluster,
             post.deadline_of,
+            post.tombstones,
         )
         store, self._store = self._store, None
         recovered = await changelog.catch_up(post.path, store)

@@ -300,6 +300,7 @@ class Worker:
                 deadline_of=self._deadline_of,
                 on_effects=self._committed,
                 on_state=self._changed,
+                tombstones=ground.tombstones,
                 chunk=settings.chunk,
                 fires=settings.fires,
                 transaction_timeout=settings.transaction_timeout,

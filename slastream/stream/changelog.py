@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -24,8 +25,8 @@ from slastream.engine.rocks import RocksStore
 POSITION = b"\x00position"
 """The key under which each transaction writes how far into the journal it reached."""
 
-TOO_OLD = 20 * 3600.0
-"""Seconds after which a store is not believed: a tombstone that it missed may be gone (24 h)."""
+TOMBSTONES = 24 * 3600.0
+"""Seconds for which a deleted row's tombstone stays, where the topic does not say otherwise."""
 
 CHUNK = 2_000
 
@@ -68,6 +69,19 @@ class Recovered:
     """How many journal records were deleted before they were read."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The last position record that was replayed."""
+
+    lineage: bytes
+    behind: int
+    """The changelog offset behind it."""
+
+    def note(self) -> dict[str, bytes]:
+        """Return the notes that say how far a store is, and since when."""
+        return {"changelog": b"%d" % self.behind, "written": b"%d" % time.time()}
+
+
 class _Stranger(Exception):
     """The store does not descend from this changelog."""
 
@@ -82,7 +96,9 @@ class Changelog:
         journal: TopicPartition,
         cluster: str,
         deadline_of: DeadlineOf,
+        tombstones: float = TOMBSTONES,
     ) -> None:
+        self._tombstones = tombstones
         self._client = client
         self._changelog = changelog
         self._journal = journal
@@ -151,8 +167,8 @@ class Changelog:
         elif next(store.scan(), None) is not None:
             raise _Stranger("its last rebuild was cut short")
         consumer.seek(tp, position)
-        lineage = store.meta("lineage")
-        seen = False
+        lineage, fresh = store.meta("lineage"), reached is None
+        seen: _Seen | None = None
         while True:
             position = await consumer.position(tp)
             self.ahead = end - position
@@ -160,10 +176,13 @@ class Changelog:
                 break
             for records in (await consumer.getmany(tp, timeout_ms=500)).values():
                 for at in range(0, len(records), CHUNK):
-                    found = self._apply(store, records[at : at + CHUNK], lineage)
-                    lineage, seen = found or lineage, seen or found is not None
+                    found = self._apply(store, records[at : at + CHUNK], lineage, fresh)
+                    if found is not None:
+                        lineage, seen = found.lineage, found
                     await asyncio.sleep(0)
-        if reached is not None and not seen:
+        if fresh and seen is not None:
+            await self._index(store, seen)
+        if reached is not None and seen is None:
             raise _Stranger("the changelog does not hold what this store was made from")
         return "" if reached is not None or not self.replayed else "no store on this disk"
 
@@ -173,44 +192,56 @@ class Changelog:
         if position < begin:
             raise _Stranger(f"the changelog begins at {begin}, the store is at {position + 1}")
         age = time.time() - float(store.meta("written") or 0)
-        if age > TOO_OLD:
+        if age > 0.8 * self._tombstones:
+            # It may have missed a tombstone that compaction has removed since.
             raise _Stranger(f"the store is {age / 3600:.0f} h old")
 
     def _apply(
-        self, store: RocksStore, records: Sequence[Any], lineage: bytes | None
-    ) -> bytes | None:
-        """Write one chunk of the changelog; returns the lineage that it names, if it does."""
+        self, store: RocksStore, records: Sequence[Any], lineage: bytes | None, fresh: bool
+    ) -> _Seen | None:
+        """Write one chunk of the changelog; returns the last position record in it, if any.
+
+        The store's note points behind a position record and nowhere else, so that the next replay
+        begins with one. Rows behind it are replayed again, which does no harm. A fresh store gets its rows alone: its deadlines are made at the end, from the rows that
+        are left, and until then it has no note of how far it is.
+        """
         rows: dict[bytes, bytes | None] = {}
         meta: dict[str, bytes] = {}
-        found: bytes | None = None
+        found: _Seen | None = None
         for record in records:
             if record.key == POSITION:
-                found = Position.decode(record.value).lineage.encode()
-                if lineage is not None and found != lineage:
+                found = _Seen(Position.decode(record.value).lineage.encode(), record.offset + 1)
+                if lineage is not None and found.lineage != lineage:
                     raise _Stranger("the changelog was begun anew")
-                lineage = meta["lineage"] = found
+                lineage = meta["lineage"] = found.lineage
                 meta["position"] = record.value
             elif record.key and record.key[0]:
                 rows[record.key] = record.value
-        if lineage is not None:
-            # Without one the store could not be told from a stranger's the next time.
-            meta["changelog"] = b"%d" % (records[-1].offset + 1)
-            meta["written"] = b"%d" % time.time()
-        keys = list(rows)
-        ask = self._deadline_of
-        gone = [
-            (at, key)
-            for key, row in zip(keys, store.get_many(keys), strict=True)
-            if row is not None and (at := ask(key, row)) is not None
-        ]
-        coming = [
-            (at, key)
-            for key, row in rows.items()
-            if row is not None and (at := ask(key, row)) is not None
-        ]
+        gone: list[tuple[Instant, bytes]] = []
+        coming: list[tuple[Instant, bytes]] = []
+        if not fresh:
+            if found is not None:
+                meta |= found.note()
+            before = zip(rows, store.get_many(list(rows)), strict=True)
+            gone = self._deadlines(before)
+            coming = self._deadlines(rows.items())
         store.write(rows, coming, gone, meta)
         self.replayed += len(records)
         return found
+
+    def _deadlines(self, rows: Iterable[tuple[bytes, bytes | None]]) -> list[tuple[Instant, bytes]]:
+        ask = self._deadline_of
+        return [
+            (at, key) for key, row in rows if row is not None and (at := ask(key, row)) is not None
+        ]
+
+    async def _index(self, store: RocksStore, seen: _Seen) -> None:
+        """Make the deadlines of a fresh store from its rows, and note that it is whole."""
+        rows = store.scan()
+        while chunk := list(islice(rows, CHUNK)):
+            store.write({}, self._deadlines(chunk))
+            await asyncio.sleep(0)
+        store.write({}, meta=seen.note())
 
     async def _check(self, consumer: AIOKafkaConsumer, store: RocksStore) -> tuple[Position, int]:
         """Compare the position with the journal; begin one where there is none."""

@@ -36,6 +36,8 @@ class Ground:
     """Short name of a topic -> its partitions."""
     raw: tuple[str, ...]
     """Full names of the raw topics."""
+    tombstones: float
+    """Seconds for which the changelog keeps the tombstone of a deleted row."""
     broker_time: bool
     """Whether the changelog is stamped by the broker, so that its clock can be asked."""
 
@@ -87,7 +89,8 @@ async def _look_once(settings: Settings, client: Mapping[str, Any]) -> Ground:
         configs = await _configs(admin, [names["tickets"], names["state"]])
         check(names, counts, configs, simulated=settings.time == "log")
         stamped = configs[names["state"]].get("message.timestamp.type") == "LogAppendTime"
-        return Ground(cluster, counts, raw, stamped)
+        tombstones = int(configs[names["state"]].get("delete.retention.ms", 86_400_000)) / 1000
+        return Ground(cluster, counts, raw, tombstones, stamped)
     finally:
         await admin.close()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
 from rig import (
     COMPACT,
     STAMPED,
@@ -20,6 +21,7 @@ from rig import (
     now_ms,
     running,
     settings_for,
+    toy_deadline,
     until,
 )
 
@@ -28,6 +30,9 @@ from slastream.engine.rocks import RocksStore
 from slastream.kafka.local import LocalBroker
 from slastream.settings import Settings
 from slastream.stream.actor import HEARTBEAT
+from slastream.stream.app import PROBE, client_of
+from slastream.stream.changelog import POSITION, Changelog, Position
+from slastream.stream.transaction import Transactions
 
 Many = Callable[..., Awaitable[Any]]
 
@@ -296,3 +301,35 @@ async def test_heartbeats_move_the_position(settings: Settings, produce: Many) -
         await until(lambda: worker.owners.actors[0].position == 4)
 
     assert values(await committed(settings, "outcomes")) == [b"0/3"]
+
+
+async def test_a_store_that_is_whole_is_not_rebuilt(settings: Settings, tmp_path: Path) -> None:
+    """Whatever stands behind the last transaction, a control record or a probe, a store goes on."""
+    client, tp = client_of(settings), TopicPartition(settings.topic("state"), 0)
+    journal = TopicPartition(settings.topic("tickets"), 0)
+    rows = [(b"t%d" % n, b'{"due": %d}' % (100 + n), []) for n in range(10)]
+    position = (POSITION, Position(0, "first", "here").encode(), [])
+    transactions = Transactions(client, "t-0", 10.0)
+    await transactions.start()
+    await transactions.commit({tp: [*rows, position]})
+    async with AIOKafkaProducer(bootstrap_servers=settings.broker) as producer:
+        await producer.send_and_wait(tp.topic, b"", PROBE, partition=0)
+    because = []
+    for _ in range(3):
+        changelog = Changelog(client, tp, journal, "here", toy_deadline)
+        recovered = await changelog.catch_up(tmp_path / "store")
+        because.append(recovered.because)
+        deadlines = recovered.store.due(10**6, 100)
+        recovered.store.close()
+
+        assert deadlines == [(100 + n, b"t%d" % n) for n in range(10)]
+    await transactions.commit({tp: [(b"t0", None, []), position]})
+    recovered = await Changelog(client, tp, journal, "here", toy_deadline).catch_up(
+        tmp_path / "store"
+    )
+
+    assert because == ["no store on this disk", "", ""]
+    assert recovered.because == ""
+    assert recovered.store.due(10**6, 1) == [(101, b"t1")]
+    recovered.store.close()
+    await transactions.close()
