@@ -14,9 +14,13 @@ from typing import NamedTuple, Protocol
 from slastream.core.choice import Chooser
 from slastream.core.coverage import ALWAYS, Coverage, Stitched, coverage
 from slastream.core.instant import Instant, Millis
-from slastream.core.policy import Book, Mapped, Policy, SourceMapping, fold_text
+from slastream.core.policy import Book, Mapped, Options, Policy, SourceMapping, fold_text
 
 NO_MAPPING = SourceMapping()
+
+ANY_STATUS = "*"
+
+NO_OPTIONS = Options()
 
 
 class Step(NamedTuple):
@@ -72,7 +76,7 @@ def _look_up(
     for key in ((b, s, u), (b, s, ""), ("", s, u), ("", s, "")):
         if key[1] and key in mapping.statuses:
             return mapping.statuses[key]
-    return None
+    return mapping.statuses.get(("", ANY_STATUS, u)) if s and u else None
 
 
 class TenantBooks:
@@ -139,6 +143,14 @@ class TenantBooks:
         """Return the policy that a clock is pinned to, None when nobody promised anything."""
         version = self.named(clock.book)
         return version.chooser.by_name.get(clock.policy) if version is not None else None
+
+    def options_of(self, clock: Judged) -> Options:
+        """Return the options of the policy that judges a clock, the book's own where none does."""
+        version = self.named(clock.book)
+        if version is None:
+            return NO_OPTIONS
+        policy = version.chooser.by_name.get(clock.policy)
+        return version.chooser.defaults if policy is None else policy.options
 
     def steps_for(self, clock: Judged) -> tuple[Step, ...]:
         """Return the levels of a clock in the order in which they are reached; () without a target."""

@@ -13,8 +13,10 @@ from typing import NamedTuple
 from slastream.core.instant import Instant
 from slastream.core.policy import Book, Indicator, Level, Options, Policy, Target, fold_text
 
-SPECIFICITY = ("ticket", "contract", "client", "site", "service", "type", "priority")
-"""The vector of D21, most specific first; every other attribute weighs less than these."""
+SPECIFICITY = ("number", "contract", "client", "site", "service", "type", "priority")
+"""The vector of D21, most specific first; every other attribute weighs less than these.
+
+A ticket override names the number that people see."""
 
 ALWAYS_NAME = "24x7"
 
@@ -68,6 +70,9 @@ class Chooser:
         self._open: list[Policy] = []
         for policy in self._policies:
             self._index(policy)
+        self.defaults = book.extra.get("options") or Options()
+        uncovered = UNCOVERED._replace(options=self.defaults)
+        self._uncovered = (uncovered, uncovered, uncovered)
         self._remembered: dict[object, tuple[Terms, Terms, Terms]] = {}
 
     def _index(self, policy: Policy) -> None:
@@ -76,7 +81,7 @@ class Chooser:
             return
         # The rarest condition is the one worth an index entry: clients differ, types do not.
         name = next(
-            (name for name in ("ticket", "client", "contract", "site") if name in policy.when), None
+            (name for name in ("number", "client", "contract", "site") if name in policy.when), None
         )
         name = name or next(iter(policy.when))
         for value in policy.when[name]:
@@ -103,7 +108,7 @@ class Chooser:
     ) -> tuple[Terms, Terms, Terms]:
         matching = self._matching(attributes, at)
         if not matching:
-            return UNCOVERED, UNCOVERED, UNCOVERED
+            return self._uncovered
         priority = fold_text(attributes.get("priority") or "")
         return (
             self._one(matching, Indicator.RESPONSE, priority),

@@ -115,10 +115,10 @@ class Policy:
     calendar: str
     when: MappingProxyType[str, tuple[str, ...]] = field(default_factory=_empty)
     """Attribute -> accepted values, both folded by `fold_text`. Empty: everyone."""
-    targets: MappingProxyType[Indicator, MappingProxyType[str, Target]] = field(
+    targets: MappingProxyType[Indicator, MappingProxyType[str, Target | None]] = field(
         default_factory=_empty
     )
-    """Indicator -> folded priority (or `default`) -> target."""
+    """Indicator -> folded priority (or `default`) -> target; None is no target, whatever the default."""
     at_risk: tuple[Level, ...] = ()
     overdue: tuple[Level, ...] = ()
     objective: MappingProxyType[Indicator, float] = field(default_factory=_empty)
@@ -142,7 +142,8 @@ class Mapped:
 class SourceMapping:
     """How one source's words are read (D03).
 
-    `statuses` is keyed by (board, status, sub_status), each folded by `fold_text`, with "" for "any".
+    `statuses` is keyed by (board, status, sub_status), each folded by `fold_text`, with "" for "any";
+    the status `*` gives a sub-status that decides where the status is unknown, such as a category.
     """
 
     statuses: MappingProxyType[tuple[str, str, str], Mapped] = field(default_factory=_empty)

@@ -30,7 +30,7 @@ from slastream.core.fact import (
 from slastream.core.instant import Instant
 from slastream.core.ledger import crossing, recount
 from slastream.core.policy import Indicator, Options, Target, fold_text
-from slastream.core.retarget import retarget, target_length
+from slastream.core.retarget import meant, retarget, target_length
 
 RESPONSE, PLAN, RESOLUTION = int(Indicator.RESPONSE), int(Indicator.PLAN), int(Indicator.RESOLUTION)
 _WORKED = (State.RESPONDED, State.IN_PROGRESS)
@@ -86,11 +86,7 @@ def version_of(clock: Clock, books: TenantBooks) -> Version:
 
 def options_of(clock: Clock, books: TenantBooks) -> Options:
     """Return the options of the policy that judges a clock."""
-    policy = books.policy_of(clock)
-    return policy.options if policy is not None else _DEFAULTS
-
-
-_DEFAULTS = Options()
+    return books.options_of(clock)
 
 
 def fold(
@@ -178,6 +174,7 @@ def _new_clock(
         target=target_length(target, coverage, started, options)
         if target and ticket.known
         else None,
+        until=meant(target, coverage, started, options) if target else None,
     )
     if indicator == PLAN and options.plan_origin == "responded":
         clock.phase = Phase.PENDING
@@ -332,7 +329,9 @@ def _begin_plan(plan: Clock, at: Instant, books: TenantBooks) -> None:
     if plan.target is not None and plan.bd:
         options = options_of(plan, books)
         target = Target(plan.amount or 0, "bd")
-        plan.target = target_length(target, books.coverage(plan.calendar), at, options)
+        coverage = books.coverage(plan.calendar)
+        plan.target = target_length(target, coverage, at, options)
+        plan.until = meant(target, coverage, at, options)
     _start(plan, at, books)
 
 
