@@ -150,11 +150,20 @@ class Clock(Struct, array_like=True):
     """Nothing before this instant counts; `base` was carried into it by a retarget (D19)."""
     base: Millis = 0
 
+    until: Instant | None = None
+    """Where business days end, when the same local time lies outside the hours (D29)."""
+
     def measure(self, coverage: Coverage, at: Instant) -> Millis:
         """Return the elapsed covered milliseconds at an instant not before the last transition."""
         if self.since is None or at <= self.since:
             return self.elapsed
         return self.elapsed + coverage.covered(at) - coverage.covered(self.since)
+
+    def outside_hours(self, coverage: Coverage, due: Instant) -> Instant:
+        """Return when time that runs out at `due` is over: at the local time meant, if nothing opens before it."""
+        if self.until is None or self.until <= due or coverage.measure(due, self.until):
+            return due
+        return self.until
 
     def paused_by(self, coverage: Coverage, at: Instant) -> dict[str, Millis]:
         """Return the covered milliseconds spent waiting, by who owed the next action."""
@@ -220,7 +229,7 @@ def _arm_next(clock: Clock, coverage: Coverage, steps: tuple[Step, ...]) -> None
         _arm_next(clock, coverage, steps)
         return
     at = coverage.due(clock.since, max(0, step.offset - clock.elapsed))
-    clock.next_at = at + 1 if step.kind == BREACH else at
+    clock.next_at = clock.outside_hours(coverage, at) + 1 if step.kind == BREACH else at
 
 
 def arm(clock: Clock, coverage: Coverage, steps: tuple[Step, ...]) -> None:
@@ -233,7 +242,8 @@ def arm(clock: Clock, coverage: Coverage, steps: tuple[Step, ...]) -> None:
     if clock.spent is not None:
         clock.due = clock.spent
     elif clock.elapsed <= clock.target:
-        clock.due = coverage.due(clock.since, clock.target - clock.elapsed)
+        due = coverage.due(clock.since, clock.target - clock.elapsed)
+        clock.due = clock.outside_hours(coverage, due)
     _arm_next(clock, coverage, steps)
 
 

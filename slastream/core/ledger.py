@@ -124,13 +124,13 @@ def crossing(
     """Return the instant at which the elapsed time reached `limit`, or None when it has not."""
     left = limit - clock.base
     if left <= 0:
-        return max(clock.origin, clock.started)
+        return clock.outside_hours(coverage, max(clock.origin, clock.started))
     for stretch in stretches(ticket, clock, options, until):
         if stretch.mode != Mode.RUN or stretch.end <= clock.origin:
             continue
         start = max(stretch.start, clock.origin)
         counted = coverage.measure(start, stretch.end)
         if counted >= left:
-            return coverage.due(start, max(0, left))
+            return clock.outside_hours(coverage, coverage.due(start, left))
         left -= counted
     return None

@@ -28,6 +28,15 @@ def target_length(target: Target, coverage: Coverage, start: Instant, options: O
     return coverage.measure(start, coverage.add_business_days(start, target.amount, end_of_day))
 
 
+def meant(
+    target: Target, coverage: Coverage, start: Instant, options: Options
+) -> Instant | None:
+    """Return the local time that business days end at, which may lie outside the hours, else None."""
+    if target.unit == "ms" or options.business_day_due == "end_of_day":
+        return None
+    return coverage.add_business_days(start, target.amount)
+
+
 def retarget(ticket: Fold, clock: Clock, at: Instant, terms: Terms, books: TenantBooks) -> bool:
     """Give a clock the terms that its ticket has now; returns whether anything changed."""
     target = terms.target
@@ -54,13 +63,15 @@ def retarget(ticket: Fold, clock: Clock, at: Instant, terms: Terms, books: Tenan
     clock.policy, clock.calendar, clock.amount, clock.bd, clock.target = (
         terms.policy, terms.calendar, amount, bd, length,
     )  # fmt: skip
+    clock.until = meant(target, coverage, clock.started, options) if target else None
     if how == "from_change" and old is not None:
         clock.origin, clock.base, elapsed = at, 0, 0
         if target and bd and ticket.known:
             clock.target = target_length(target, coverage, at, options)
+            clock.until = meant(target, coverage, at, options)
     elif how == "carry_elapsed_percent" and old and length is not None:
         elapsed = round(elapsed / old * length)
-        clock.origin, clock.base = at, elapsed
+        clock.origin, clock.base, clock.until = at, elapsed, None
     elif moved or clock.origin:
         clock.origin, clock.base = 0, 0
         elapsed = recount(ticket, clock, coverage, options, at)

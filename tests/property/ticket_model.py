@@ -94,14 +94,14 @@ class Hours:
         )
 
     def business_days(self, since: int, number: int) -> int:
-        """Return the open milliseconds from `since` to the same local time `number` working days on."""
+        """Return the same local time `number` working days after `since`."""
         day, now = self.shown[since // MINUTE]
         while number:
             day += timedelta(days=1)
             number -= self.works(day)
         minute = since // MINUTE
         last = max(i for i in range(minute, len(self.shown)) if self.shown[i] <= (day, now))
-        return self.count(since, last * MINUTE + since % MINUTE)
+        return last * MINUTE + since % MINUTE
 
     def next_open(self, since: int) -> int:
         at = since
@@ -162,15 +162,33 @@ class Ticket:
         if amount is None or not self.known:
             return None
         if isinstance(amount, str):
-            return self.hours[promise["calendar"]].business_days(since, int(amount[:-2]))
+            hours = self.hours[promise["calendar"]]
+            return hours.count(since, hours.business_days(since, int(amount[:-2])))
         return amount * MINUTE
+
+    def meant(self, promise: dict[str, Any], since: int) -> int | None:
+        """Return where business days end: the local time of `since`, open or not."""
+        amount = promise["amount"]
+        if not isinstance(amount, str):
+            return None
+        return self.hours[promise["calendar"]].business_days(since, int(amount[:-2]))
+
+    def over(self, clock: dict[str, Any], since: int, left: int) -> int:
+        """Return when `left` is used up; business days last until their local time while all is closed."""
+        hours, until = self.hours[clock["calendar"]], clock["until"]
+        at = hours.run_out(since, left)
+        if until is not None and until > at and hours.count(at, until) == 0:
+            return until
+        return at
 
     # -- the arithmetic of a clock
 
     def elapsed(self, clock: dict[str, Any], until: int) -> int:
         hours = self.hours[clock["calendar"]]
         return clock["base"] + sum(
-            hours.count(max(a, clock["origin"]), min(until if b is None else b, until))
+            hours.count(
+                max(a, clock["origin"], clock["started"]), min(until if b is None else b, until)
+            )
             for a, b in clock["runs"]
         )
 
@@ -186,14 +204,14 @@ class Ticket:
         left = clock["target"] - clock["base"]
         hours = self.hours[clock["calendar"]]
         if left <= 0:
-            return max(clock["origin"], clock["started"])
+            return self.over(clock, max(clock["origin"], clock["started"]), 0)
         for a, b in clock["runs"]:
             a, b = max(a, clock["origin"]), now if b is None else b
             if a >= b:
                 continue
             counted = hours.count(a, b)
             if counted >= left:
-                return hours.run_out(a, max(0, left))
+                return self.over(clock, a, left)
             left -= counted
         raise AssertionError("the target is not used up")
 
@@ -211,7 +229,7 @@ class Ticket:
             "target": self.length(promise, started), "phase": "pending" if later else "running",
             "runs": [] if later else [[started, None]], "waits": [], "base": 0, "origin": 0,
             "reached": None, "breached": None, "spent": None, "due": None,
-            "armed": 0,
+            "armed": 0, "until": self.meant(promise, started),
         }  # fmt: skip
         self.clocks.append(clock)
         return clock
@@ -224,7 +242,7 @@ class Ticket:
         left = clock["target"] - self.elapsed(clock, since)
         if clock["spent"] is not None:
             return
-        at = self.hours[clock["calendar"]].run_out(since, left)
+        at = self.over(clock, since, left)
         if at < until:
             clock["spent"] = at
             if clock["breached"] is None:
@@ -238,7 +256,7 @@ class Ticket:
             return clock["spent"]
         since = max(clock["runs"][-1][0], clock["origin"], clock["armed"])
         left = clock["target"] - self.elapsed(clock, since)
-        return self.hours[clock["calendar"]].run_out(since, left)
+        return self.over(clock, since, left)
 
     # -- what moves a clock
 
@@ -278,12 +296,15 @@ class Ticket:
         ):
             return
         elapsed = self.elapsed(clock, at)
-        clock.update(promise, target=length, armed=at)
+        until = self.meant(promise, clock["started"])
+        clock.update(promise, target=length, armed=at, until=until)
         if how == "from_change" and old is not None:
             clock["origin"], clock["base"] = at, 0
             clock["target"] = self.length(promise, at)
+            clock["until"] = self.meant(promise, at)
         elif how == "carry_elapsed_percent" and old and length is not None:
             clock["origin"], clock["base"] = at, round(elapsed / old * length)
+            clock["until"] = None
         else:
             clock["origin"], clock["base"] = 0, 0
         elapsed = self.elapsed(clock, at)
@@ -399,6 +420,7 @@ class Ticket:
         if plan["phase"] == "pending" and self.answered:
             plan["started"] = at
             plan["target"] = self.length(plan, at)
+            plan["until"] = self.meant(plan, at)
             plan["runs"].append([at, None])
             plan["phase"] = "running"
         works = human and stated and self.state == "in_progress"
