@@ -160,7 +160,7 @@ class Clock(Struct, array_like=True):
         return self.elapsed + coverage.covered(at) - coverage.covered(self.since)
 
     def outside_hours(self, coverage: Coverage, due: Instant) -> Instant:
-        """Return when time that runs out at `due` is over: at the local time meant, if nothing opens before it."""
+        """Return when time that runs out at `due` is over: where business days end, if nothing opens before."""
         if self.until is None or self.until <= due or coverage.measure(due, self.until):
             return due
         return self.until

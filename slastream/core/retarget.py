@@ -28,9 +28,7 @@ def target_length(target: Target, coverage: Coverage, start: Instant, options: O
     return coverage.measure(start, coverage.add_business_days(start, target.amount, end_of_day))
 
 
-def meant(
-    target: Target, coverage: Coverage, start: Instant, options: Options
-) -> Instant | None:
+def meant(target: Target, coverage: Coverage, start: Instant, options: Options) -> Instant | None:
     """Return the local time that business days end at, which may lie outside the hours, else None."""
     if target.unit == "ms" or options.business_day_due == "end_of_day":
         return None

@@ -4,8 +4,6 @@
 first difference, with its seed and the story in words.
 """
 
-
-
 from __future__ import annotations
 
 import sys
