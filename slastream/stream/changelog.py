@@ -202,8 +202,9 @@ class Changelog:
         """Write one chunk of the changelog; returns the last position record in it, if any.
 
         The store's note points behind a position record and nowhere else, so that the next replay
-        begins with one. Rows behind it are replayed again, which does no harm. A fresh store gets its rows alone: its deadlines are made at the end, from the rows that
-        are left, and until then it has no note of how far it is.
+        begins with one. Rows behind it are replayed again, which does no harm. A fresh store gets
+        its rows alone: its deadlines are made at the end, from the rows that are left, and until
+        then it has no note of how far it is.
         """
         rows: dict[bytes, bytes | None] = {}
         meta: dict[str, bytes] = {}
