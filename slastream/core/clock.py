@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from slastream.core.books import AT_RISK, BREACH, OVERDUE, Step
 from slastream.core.coverage import Coverage
+from slastream.core.errors import Misconfigured
 from slastream.core.event import State
 from slastream.core.instant import Instant, Millis
 from slastream.core.policy import Indicator
@@ -228,8 +229,19 @@ def _arm_next(clock: Clock, coverage: Coverage, steps: tuple[Step, ...]) -> None
         clock.step += 1
         _arm_next(clock, coverage, steps)
         return
-    at = coverage.due(clock.since, max(0, step.offset - clock.elapsed))
+    at = _when(coverage, clock.since, max(0, step.offset - clock.elapsed))
+    if at is None:
+        clock.next_at = None
+        return
     clock.next_at = clock.outside_hours(coverage, at) + 1 if step.kind == BREACH else at
+
+
+def _when(coverage: Coverage, since: Instant, left: Millis) -> Instant | None:
+    """Return when time runs out, or None on a calendar that has not so many hours left: it never does."""
+    try:
+        return coverage.due(since, left)
+    except Misconfigured:
+        return None
 
 
 def arm(clock: Clock, coverage: Coverage, steps: tuple[Step, ...]) -> None:
@@ -242,8 +254,8 @@ def arm(clock: Clock, coverage: Coverage, steps: tuple[Step, ...]) -> None:
     if clock.spent is not None:
         clock.due = clock.spent
     elif clock.elapsed <= clock.target:
-        due = coverage.due(clock.since, clock.target - clock.elapsed)
-        clock.due = clock.outside_hours(coverage, due)
+        due = _when(coverage, clock.since, clock.target - clock.elapsed)
+        clock.due = None if due is None else clock.outside_hours(coverage, due)
     _arm_next(clock, coverage, steps)
 
 
