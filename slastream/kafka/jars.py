@@ -200,10 +200,8 @@ def _fetch_to(part: Path, requestor: Any, url: str, jar: Jar) -> None:
         if attempt:
             time.sleep(0.5 * 2**attempt)
         try:
-            answer = requestor.request(url, None, stream=True, timeout=_TIMEOUT)
-            with answer, part.open("wb") as file:
-                for piece in answer.iter_content(chunk_size=1 << 16):
-                    file.write(piece)
+            # Whole, 10 MB at most: the library leaks the socket of an answer that is streamed.
+            part.write_bytes(requestor.request(url, None, timeout=_TIMEOUT).content)
         except Exception as error:  # the library names no narrower family that is stable
             reason = error
             continue
