@@ -126,6 +126,7 @@ class Ticker:
         """Yield what is true at `as_of` and waits only for `settle` or `grace` to be over."""
         waiting = []
         for key, row in self.rows.items():
+            row.fold.advance(as_of, self._books_of(key))
             if row.deadline is not None and has_unannounced(row.fold, row.told):
                 waiting.append((row.deadline, key))
         while waiting:
