@@ -7,7 +7,7 @@ BIN    := .venv/bin
 READY  := .venv/.ready
 ARGS   ?=
 
-.PHONY: help setup up test lint types unit format clean
+.PHONY: help setup up test lint types unit bench format clean
 
 help: ## print the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ types: $(READY) ## mypy, strict
 
 unit: $(READY) ## the tests that need no broker, in seconds
 	$(BIN)/python -m pytest -q tests/unit tests/property tests/contract $(ARGS)
+
+bench: $(READY) ## one worker's throughput and detection delay, on a real broker
+	$(BIN)/python -m bench.worker $(ARGS)
+	$(BIN)/python -m bench.detection
 
 format: $(READY) ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
