@@ -13,9 +13,12 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
+from slastream.kafka import admin
 from slastream.kafka.local import LocalBroker
+from slastream.kafka.plan import plan
+from slastream.settings import Settings
 
 Record: TypeAlias = ConsumerRecord[Any, Any]
 Produce: TypeAlias = Callable[..., Awaitable[None]]
@@ -33,6 +36,16 @@ def broker() -> Iterator[LocalBroker]:
 def prefix() -> str:
     """A topic prefix of this test's own: the broker is shared, topics are not."""
     return f"t{secrets.token_hex(4)}."
+
+
+@pytest.fixture
+async def topics(broker: LocalBroker, prefix: str) -> Callable[[str], str]:
+    """Creates every topic of slastream for this test, and returns short name -> full name.
+
+    The tickets' topics have two partitions. Simulated time asks for `plan(..., simulated=True)`.
+    """
+    await admin.create({"bootstrap_servers": broker.bootstrap}, plan(prefix, 2))
+    return Settings(broker=broker.bootstrap, prefix=prefix).topic
 
 
 @pytest.fixture
@@ -78,29 +91,26 @@ def read_all(broker: LocalBroker) -> ReadAll:
 
     async def read_all(topic: str, *, read_committed: bool = True) -> list[Record]:
         consumer = AIOKafkaConsumer(
+            topic,
             bootstrap_servers=broker.bootstrap,
+            request_timeout_ms=10_000,
             isolation_level="read_committed" if read_committed else "read_uncommitted",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )
         async with consumer:
-            return await _read(consumer, topic)
+            return await _read(consumer)
 
     return read_all
 
 
-async def _read(consumer: AIOKafkaConsumer[Any, Any], topic: str) -> list[Record]:
-    await consumer.topics()
-    numbers = consumer.partitions_for_topic(topic) or set()
-    partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
-    if not partitions:
-        raise LookupError(f"the broker has no topic {topic}")
-    consumer.assign(partitions)
+async def _read(consumer: AIOKafkaConsumer[Any, Any]) -> list[Record]:
+    """Without a group, a consumer has all partitions of its topic."""
+    partitions = sorted(consumer.assignment())
     ends = await consumer.end_offsets(partitions)
-    await consumer.seek_to_beginning(*partitions)
     found: list[Record] = []
     for partition in partitions:
         while await consumer.position(partition) < ends[partition]:
             for records in (await consumer.getmany(timeout_ms=100)).values():
-                found.extend(record for record in records)
+                found.extend(records)
     return sorted(found, key=lambda record: (record.partition, record.offset))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import tarfile
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker
+import yaml
+from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
 
 from slastream import wire
 from slastream.book import load
@@ -18,7 +23,8 @@ from slastream.demo.day import generated_day
 from slastream.engine.effects import Message, Record
 from slastream.engine.partition import Partition
 from slastream.engine.store import MemoryStore
-from slastream.kafka import topics
+from slastream.kafka import render, topics
+from slastream.kafka.plan import plan
 from slastream.settings import Settings
 from slastream.sources import SOURCES, Delivery, read
 
@@ -57,7 +63,7 @@ def _check(short: str, kind: str, value: Any) -> None:
     problems = [error.message for error in _validator(file).iter_errors(value)]
     schema = topics.schema(file)
 
-    assert [] == problems + _unknown(value, schema, schema)  # noqa: SIM300
+    assert [] == problems + _unknown(value, schema, schema)
 
 
 def test_names_are_those_of_the_settings() -> None:
@@ -145,6 +151,27 @@ def test_what_a_day_publishes_is_as_the_schemas_say() -> None:
             counted += 1
 
     assert counted > 500
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("npm") is None, reason="AsyncAPI publishes its schema on npm")
+def test_asyncapi_is_valid_to_its_authors(tmp_path: Path) -> None:
+    """The document satisfies the JSON Schema that the AsyncAPI project publishes."""
+    subprocess.run(
+        ["npm", "pack", "--silent", "@asyncapi/specs@6.11.1"],
+        cwd=tmp_path, check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    with tarfile.open(next(tmp_path.glob("*.tgz"))) as archive:
+        file = archive.extractfile("package/schemas/3.0.0.json")
+        assert file
+        validator = Draft7Validator(orjson.loads(file.read()))
+    document = yaml.safe_load(render.asyncapi(plan()))
+
+    assert [] == [error.message for error in validator.iter_errors(document)]
+
+    document["channels"]["sla_tickets_v1"]["no_such_member"] = 1
+
+    assert not validator.is_valid(document)
 
 
 def _published(tickets: int) -> Iterator[Message]:

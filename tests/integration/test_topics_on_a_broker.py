@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -148,3 +151,74 @@ async def _raw_create(
         await connection.create_topics([NewTopic(name, partitions, 1, topic_configs=config)])
     finally:
         await connection.close()
+
+
+class TestCommand:
+    """`slastream topics` on a real broker."""
+
+    @pytest.fixture
+    def run(self, broker: LocalBroker, prefix: str) -> Any:
+        def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+            command = [sys.executable, "-m", "slastream", "topics", *arguments]
+            environ = {
+                **os.environ,
+                "SLASTREAM_PREFIX": prefix,
+                "SLASTREAM_BROKER": broker.bootstrap,
+            }
+            return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+
+        return run
+
+    def test_create_then_diff_then_apply(self, run: Any, prefix: str) -> None:
+        """Create, find no drift; ask for other settings, be told with exit code 1; mend, and be done."""
+        created = run("create", "--partitions", "2")
+
+        assert created.returncode == 0
+        assert f"created {prefix}tickets.v1\n" in created.stdout
+        assert run("create", "--partitions", "2").stdout == ""
+        assert run("diff", "--partitions", "2").returncode == 0
+
+        drift = run("diff", "--partitions", "2", "--simulated")
+
+        assert drift.returncode == 1
+        assert "message.timestamp.type" in drift.stdout
+
+        mended = run("diff", "--partitions", "2", "--simulated", "--apply")
+
+        assert mended.returncode == 0
+        assert run("diff", "--partitions", "2").returncode == 1
+
+    def test_broker_away(self, run: Any) -> None:
+        """One line on standard error and exit code 2."""
+        away = f"localhost:{ports.free()}"
+        done = run("create", "--broker", away)
+
+        assert done.returncode == 2
+        assert [f"error: {away}: no broker listens there (start it, or name another)"] == (
+            done.stderr.splitlines()
+        )
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (("list",), "tickets.v1"),
+            (("render", "--format", "strimzi"), "kind: KafkaTopic"),
+            (("render", "--format", "asyncapi"), "asyncapi: 3.0.0"),
+            (("acls", "--role", "board"), "--allow-principal User:board"),
+        ],
+    )
+    def test_prints(self, run: Any, arguments: tuple[str, ...], says: str) -> None:
+        """What needs no broker asks none."""
+        done = run(*arguments)
+
+        assert done.returncode == 0
+        assert says in done.stdout
+
+
+async def test_topics_fixture(topics: Any, produce: Any, read_all: Any) -> None:
+    """The fixtures that other tests build on: a record put on a topic is read from it."""
+    await produce(topics("alerts"), [(b"k", b"v", [("ce_id", b"1")])], partition=1)
+
+    assert [(1, b"k", b"v")] == [
+        (record.partition, record.key, record.value) for record in await read_all(topics("alerts"))
+    ]
