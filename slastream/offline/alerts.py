@@ -72,9 +72,20 @@ class Ticker:
     trouble: Trouble
     rows: dict[str, Row] = field(default_factory=dict)
     heap: list[tuple[Instant, str]] = field(default_factory=list)
+    imported: dict[tuple[str, str], Instant] = field(default_factory=dict)
+    """By tenant and source, the time of the latest event that was imported."""
 
     def alerts(self, told: Iterable[Arrival], as_of: Instant) -> Iterator[dict[str, Any]]:
-        """Yield alerts as `alert_line` writes them, up to `as_of`."""
+        """Yield alerts as `alert_line` writes them, up to `as_of`.
+
+        An import is appended all at once, after its latest event: what its tickets passed until then
+        is measured and not announced (D41).
+        """
+        told = list(told)
+        for _, event in told:
+            if event.imported:
+                desk = (event.tenant, event.source)
+                self.imported[desk] = max(event.occurred_at, self.imported.get(desk, 0))
         for log_time, event in told:
             yield from self.fire(log_time)
             yield from self.take(event, log_time)
@@ -101,6 +112,9 @@ class Ticker:
         if fact is None:
             return
         row, _ = add(row, fact, event, books)
+        if event.imported:
+            until = self.imported.get((event.tenant, event.source), -1)
+            row.told.quiet_until = max(row.told.quiet_until, until)
         if row.fold.unmapped is not None:
             self.trouble.unmapped[(event.source, *row.fold.unmapped)] += 1
             if options_of(row.fold.clocks[0], books).unmapped == "dead_letter":

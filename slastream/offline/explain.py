@@ -19,7 +19,7 @@ from slastream.core.errors import InvariantBroken, Rejected
 from slastream.core.event import State
 from slastream.core.fact import ACTORS, CREATED, KINDS, PUBLIC, RESTORED, Fact
 from slastream.core.instant import Instant
-from slastream.core.policy import fold_text
+from slastream.core.policy import ANY_STATUS, Mapped, fold_text
 from slastream.core.ticket import Fold, begin, options_of, step, version_of
 from slastream.engine.row import Row
 from slastream.offline.alerts import Arrival, Ticker
@@ -186,8 +186,15 @@ def mapping_entry(
             label = f"status {status!r}"
             label += f" / {sub!r}" if key[2] else ""
             label += f" on board {board!r}" if key[0] else ""
-            return label, State(mapped.state).label + (f"/{mapped.on}" if mapped.on else "")
-    return None
+            return label, _meaning(mapped)
+    by_category = entries.get(("", ANY_STATUS, u)) if s and u else None
+    if by_category is None:
+        return None
+    return f"status {status!r} by its category {sub!r}", _meaning(by_category)
+
+
+def _meaning(mapped: Mapped) -> str:
+    return State(mapped.state).label + (f"/{mapped.on}" if mapped.on else "")
 
 
 # -- clock by clock ---------------------------------------------------------------------------
@@ -257,7 +264,7 @@ def _written(judged: Judged, clock: Clock) -> str | None:
     if policy is not None:
         for targets in policy.targets.values():
             for target in targets.values():
-                if (target.amount, target.unit == "bd") == (clock.amount, clock.bd):
+                if target and (target.amount, target.unit == "bd") == (clock.amount, clock.bd):
                     return target.text or None
     return None
 

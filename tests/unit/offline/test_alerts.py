@@ -100,3 +100,17 @@ def test_by_time_a_late_line_is_not_late() -> None:
         for each in alerts(given, opened, other, done)
     ]
     assert ["2"] == [each["ticket"] for each in alerts(given, opened, other, done, by_time=True)]
+
+
+def test_imported_history_is_silent_until_the_import_ends() -> None:
+    """Whatever its tickets passed before is measured and not announced; what comes after is (D41)."""
+    given = book(policy(resolution="PT4H"))
+    opened = event("2026-03-02 09:00", "created", imported=True)
+    found = alerts(
+        given,
+        opened,
+        event("2026-03-02 10:00", "created", "2", imported=True),
+        event("2026-03-02 13:30", ticket="2", imported=True),
+    )
+
+    assert ["2"] == [each["ticket"] for each in found]
