@@ -34,7 +34,7 @@ from slastream.settings import Settings
 from slastream.stream.app import Worker
 from slastream.stream.changelog import Recovered
 from slastream.stream.partitioner import partition_of
-from slastream.stream.transaction import Item
+from slastream.stream.transaction import Item, batches_of
 
 RESULTS = Path(__file__).parent / "results" / "worker.json"
 
@@ -42,27 +42,22 @@ RESULTS = Path(__file__).parent / "results" / "worker.json"
 async def fill(settings: Settings, partitions: int, tickets: int) -> int:
     """Write the workload into the journal, with its own times as log times."""
     places: dict[bytes, int] = {}
-    parts: list[list[tuple[int, Item]]] = [[] for _ in range(partitions)]
+    parts: list[list[Item]] = [[] for _ in range(partitions)]
     count = 0
     for event in workload.events(tickets):
         key = wire.event_key(event)
         place = places.get(key)
         if place is None:
             place = places[key] = partition_of(key, partitions)
-        parts[place].append((event.occurred_at, (key, wire.encode_event(event), [])))
+        parts[place].append(Item(key, wire.encode_event(event), [], event.occurred_at))
         count += 1
     topic = settings.topic("tickets")
     async with AIOKafkaProducer(
         bootstrap_servers=settings.broker, acks="all", max_batch_size=512 * 1024
     ) as producer:
         for number, items in enumerate(parts):
-            batch = producer.create_batch()
-            for at, (key, value, headers) in items:
-                if batch.append(timestamp=at, key=key, value=value, headers=headers) is None:
-                    await (await producer.send_batch(batch, topic, partition=number))
-                    batch = producer.create_batch()
-                    batch.append(timestamp=at, key=key, value=value, headers=headers)
-            await (await producer.send_batch(batch, topic, partition=number))
+            for batch in batches_of(producer, items):
+                await (await producer.send_batch(batch, topic, partition=number))
     return count
 
 

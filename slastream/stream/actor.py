@@ -386,9 +386,9 @@ class Actor:
         reached = Position(position, self._position.lineage, post.cluster)
         records: dict[TopicPartition, list[Item]] = {}
         for output, key, value, headers in effects.messages:
-            records.setdefault(post.output(output), []).append((key, value, headers))
-        state: list[Item] = [(key, row, []) for key, row in effects.rows.items()]
-        state.append((POSITION, reached.encode(), []))
+            records.setdefault(post.output(output), []).append(Item(key, value, headers))
+        state: list[Item] = [Item(key, row, []) for key, row in effects.rows.items()]
+        state.append(Item(POSITION, reached.encode(), []))
         records[post.output("state")] = state
         offsets = None
         if time.monotonic() - self._group_at > OFFSETS_EVERY:

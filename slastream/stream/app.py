@@ -272,6 +272,7 @@ class Worker:
             tenant=settings.tenant,
             tenants=settings.tenants,
             timezones=settings.timezones,
+            simulated=settings.time == "log",
             on_events=_ingested,
             on_rejected=metrics.rejected,
         )

@@ -45,6 +45,8 @@ class Desk:
     tenant: str
     tenants: Mapping[str, str]
     timezones: Mapping[str, str]
+    simulated: bool
+    """Carry the log time of a delivery over into the journal, where a feed writes it."""
     on_events: Callable[[str, int, float], None]
     """Called with source, number of events, and the mean delay in seconds."""
     on_rejected: Callable[[str, str], None]
@@ -84,14 +86,15 @@ class Ingest:
         out: dict[TopicPartition, list[Item]] = {}
         events, delays = 0, 0.0
         now = time.time() * 1000
-        for at, record in enumerate(batch.records):
-            if at % CHUNK == CHUNK - 1:
+        for n, record in enumerate(batch.records):
+            if n % CHUNK == CHUNK - 1:
                 await asyncio.sleep(0)
+            at = record.timestamp if desk.simulated else None
             try:
                 for key, value, headers, occurred in self._events(source, record):
                     partition = partition_of(key, desk.journal_partitions)
                     tp = TopicPartition(desk.journal, partition)
-                    out.setdefault(tp, []).append((key, value, headers))
+                    out.setdefault(tp, []).append(Item(key, value, headers, at))
                     events += 1
                     delays += now - occurred
             except Rejected as error:
@@ -151,7 +154,7 @@ class Ingest:
             headers.append(("sla-truncated", b"%d" % len(value)))
             value = value[:LARGEST]
         tp = TopicPartition(desk.dlq, partition)
-        out.setdefault(tp, []).append((record.key, value, headers))
+        out.setdefault(tp, []).append(Item(record.key, value, headers))
         desk.on_rejected(source, reason)
         log.warning(
             "%s[%d] offset %d goes to the dead letters: %s: %s",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
@@ -23,8 +23,16 @@ from aiokafka.errors import (
 
 from slastream.stream.faults import At, nowhere
 
-Item = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
-"""Key, value and headers of a record."""
+
+class Item(NamedTuple):
+    """One record to publish."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+    at: int | None = None
+    """Its time in epoch milliseconds; None is now."""
+
 
 BATCH = 512 * 1024
 """Bytes of a record batch. A larger record travels alone, up to the broker's limit of 1 MiB."""
@@ -52,11 +60,11 @@ class Uncertain(Exception):
 def batches_of(producer: AIOKafkaProducer, items: Iterable[Item]) -> Iterator[Any]:
     """Yield record batches that hold `items` in their order."""
     batch = producer.create_batch()
-    for key, value, headers in items:
-        if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+    for key, value, headers, at in items:
+        if batch.append(timestamp=at, key=key, value=value, headers=headers) is None:
             yield batch
             batch = producer.create_batch()
-            batch.append(timestamp=None, key=key, value=value, headers=headers)
+            batch.append(timestamp=at, key=key, value=value, headers=headers)
     if batch.record_count():
         yield batch
 

@@ -18,7 +18,7 @@ from slastream.kafka.local import LocalBroker
 from slastream.settings import Settings
 from slastream.stream.app import client_of
 from slastream.stream.faults import POINTS
-from slastream.stream.transaction import Fenced, Transactions, Uncertain
+from slastream.stream.transaction import Fenced, Item, Transactions, Uncertain
 
 Many = Callable[..., Awaitable[Any]]
 
@@ -124,7 +124,7 @@ async def test_a_second_owner_fences_the_first(
         # It is still the one that the group means: after a while it takes the partition back.
         await until(lambda: worker.owners.actors[0].position == 2)
         with pytest.raises(Fenced):
-            await usurper.commit({TopicPartition(settings.topic("ops"), 0): [(b"k", b"v", [])]})
+            await usurper.commit({TopicPartition(settings.topic("ops"), 0): [Item(b"k", b"v", [])]})
         await usurper.close()
 
     assert [r.value for r in await committed(settings, "ops", 1)] == []

@@ -135,3 +135,18 @@ async def test_a_restart_reads_on_from_the_commit(settings: Settings, produce: M
             await reached(worker, 100 * (batch + 1))
 
     assert len(await committed(settings, "tickets")) == 200
+
+
+async def test_simulated_log_times_are_carried_over(
+    broker: LocalBroker, prefix: str, tmp_path: Path, produce: Many
+) -> None:
+    """Where time comes from the log alone, the journal has the log times of the deliveries."""
+    await create_topics(broker.bootstrap, prefix, tickets=(2, {}))
+    settings = settings_for(broker.bootstrap, prefix, tmp_path, ingest=True, time="log")
+    await produce(
+        settings.topic("raw.canonical"), [(b"k", ticket(1))], timestamp_ms=1_700_000_000_000
+    )
+    async with running(settings, engine=Partition, deadlines=deadline_of) as worker:
+        await reached(worker, 1)
+
+    assert [r.timestamp for r in await committed(settings, "tickets")] == [1_700_000_000_000]

@@ -32,7 +32,7 @@ from slastream.settings import Settings
 from slastream.stream.actor import HEARTBEAT
 from slastream.stream.app import PROBE, client_of
 from slastream.stream.changelog import POSITION, Changelog, Position
-from slastream.stream.transaction import Transactions
+from slastream.stream.transaction import Item, Transactions
 
 Many = Callable[..., Awaitable[Any]]
 
@@ -307,8 +307,8 @@ async def test_a_store_that_is_whole_is_not_rebuilt(settings: Settings, tmp_path
     """Whatever stands behind the last transaction, a control record or a probe, a store goes on."""
     client, tp = client_of(settings), TopicPartition(settings.topic("state"), 0)
     journal = TopicPartition(settings.topic("tickets"), 0)
-    rows = [(b"t%d" % n, b'{"due": %d}' % (100 + n), []) for n in range(10)]
-    position = (POSITION, Position(0, "first", "here").encode(), [])
+    rows = [Item(b"t%d" % n, b'{"due": %d}' % (100 + n), []) for n in range(10)]
+    position = Item(POSITION, Position(0, "first", "here").encode(), [])
     transactions = Transactions(client, "t-0", 10.0)
     await transactions.start()
     await transactions.commit({tp: [*rows, position]})
@@ -323,7 +323,7 @@ async def test_a_store_that_is_whole_is_not_rebuilt(settings: Settings, tmp_path
         recovered.store.close()
 
         assert deadlines == [(100 + n, b"t%d" % n) for n in range(10)]
-    await transactions.commit({tp: [(b"t0", None, []), position]})
+    await transactions.commit({tp: [Item(b"t0", None, []), position]})
     recovered = await Changelog(client, tp, journal, "here", toy_deadline).catch_up(
         tmp_path / "store"
     )
