@@ -13,13 +13,13 @@ from typing import Any
 
 from slastream.core import ledger
 from slastream.core.alert import CORRECTED, SKIPPED, Announced
-from slastream.core.books import BREACH, Books, TenantBooks, Version
+from slastream.core.books import ANY_STATUS, BREACH, Books, TenantBooks, Version
 from slastream.core.clock import Clock, Hit, Phase
 from slastream.core.errors import InvariantBroken, Rejected
 from slastream.core.event import State
 from slastream.core.fact import ACTORS, CREATED, KINDS, PUBLIC, RESTORED, Fact
 from slastream.core.instant import Instant
-from slastream.core.policy import ANY_STATUS, Mapped, fold_text
+from slastream.core.policy import Mapped, fold_text
 from slastream.core.ticket import Fold, begin, options_of, step, version_of
 from slastream.engine.row import Row
 from slastream.offline.alerts import Arrival, Ticker
