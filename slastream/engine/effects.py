@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from slastream.core.instant import Instant, Millis
+from slastream.engine.census import Change
 
 Output = Literal["alerts", "outcomes", "clocks", "ops", "dlq"]
 """The topics that a step writes to, by their short names in `topics/`."""
@@ -51,6 +52,8 @@ class Effects:
     """Metric increments: (metric, *label values) -> n. Known metrics are in `slastream.metrics`."""
     delays: list[tuple[str, Millis]] = field(default_factory=list)
     """Detection delays in milliseconds, with the kind of alert."""
+    standings: dict[bytes, Change] = field(default_factory=dict)
+    """Rows that gauges count otherwise than before this step (`slastream.engine.census`)."""
     more: bool = False
     """A `fire` that stopped at its limit with deadlines still due."""
 

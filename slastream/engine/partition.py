@@ -14,6 +14,7 @@ from slastream.core.errors import InvariantBroken, Rejected
 from slastream.core.event import Event, State, split_key
 from slastream.core.instant import DAY, Instant, Millis
 from slastream.core.ticket import options_of
+from slastream.engine.census import Standing, standing
 from slastream.engine.effects import Effects, Record
 from slastream.engine.judge import add, check_state, known, look, renew, settle
 from slastream.engine.publish import (
@@ -113,6 +114,7 @@ class _Step:
         self.effects = effects
         self._rows: dict[bytes, Row | None] = {}
         self._before: dict[bytes, Instant | None] = {}
+        self._stood: dict[bytes, Standing | None] = {}
         self._changed: dict[bytes, Instant] = {}
         self.swept = 0
         self._taken: dict[bytes, list[tuple[Record, Event]]] = {}
@@ -123,6 +125,7 @@ class _Step:
         for key, data in zip(wanted, self._store.get_many(wanted), strict=True):
             row = self._rows[key] = None if data is None else decode_row(data)
             self._before[key] = None if row is None else row.deadline
+            self._stood[key] = None if row is None else standing(row)
 
     def _row(self, key: bytes) -> Row | None:
         if key not in self._rows:
@@ -318,6 +321,9 @@ class _Step:
                 if after is not None:
                     effects.deadlines_put.append((after, key))
             effects.rows[key] = None if row is None else encode_row(row)
+            stood, stands = self._stood[key], None if row is None else standing(row)
+            if stood != stands:
+                effects.standings[key] = (stood, stands)
             if row is None or not row.held:
                 publish_clocks(effects, key, row, now, self._partition.books)
         return effects
