@@ -46,6 +46,9 @@ class Published(Struct, array_like=True):
     elapsed: Millis
     id: str
     retracted: bool = False
+    target: Millis | None = None
+    breached: Instant | None = None
+    paused: dict[str, Millis] = {}
 
 
 class Told(Struct, array_like=True):
@@ -156,7 +159,9 @@ def _unannounced(clock: Clock, told: Told) -> list[Hit]:
     known = {
         (entry.kind, entry.text, entry.at)
         for entry in told.alerts
-        if entry.indicator == clock.indicator and entry.cycle == clock.cycle
+        if entry.indicator == clock.indicator
+        and entry.cycle == clock.cycle
+        and entry.how != CORRECTED
     }
     return [hit for hit in hits if (hit.kind, hit.text, hit.at) not in known]
 
@@ -183,17 +188,20 @@ def _send(
     """Announce the highest of the ready levels, if any may be announced; returns how many were passed over."""
     enforce = options_of(clock, books).enforce_from
     quiet = max(told.quiet_until, -1 if enforce is None else enforce - 1)
+    above = _standing(clock, told)
     loud = [
         hit
         for hit in ready
-        if hit.at > quiet and not (hit.kind == AT_RISK and clock.breached is not None)
+        if hit.at > quiet
+        and not (hit.kind == AT_RISK and clock.spent is not None)
+        and clock.hits.index(hit) > above
     ]
     top = max(loud, key=lambda hit: (hit.kind, hit.at), default=None)
     if top is not None and top.kind != OVERDUE:
         # The order in which levels were recorded is the order of their height.
         top = [hit for hit in loud if hit.kind == top.kind][-1]
     for hit in ready:
-        id_ = alert_id(key, clock, hit)
+        id_ = alert_id(key, clock, hit, told)
         sent = hit is top
         told.alerts.append(
             Announced(
@@ -211,16 +219,37 @@ def _send(
     return len(ready) - (top is not None)
 
 
-def alert_id(key: str, clock: Clock, hit: Hit) -> str:
-    """Return the id of an alert: the same fact has the same id whoever announces it, and how often (D32)."""
-    return fact_id(
-        key, clock.indicator, clock.cycle, clock.policy, clock.target, hit.kind, hit.text, hit.at
+def _standing(clock: Clock, told: Told) -> int:
+    """Return the place of the last level of a clock that was sent and still stands, or -1."""
+    sent = {
+        (entry.kind, entry.text, entry.at)
+        for entry in told.alerts
+        if entry.how == SENT and entry.indicator == clock.indicator and entry.cycle == clock.cycle
+    }
+    places = (i for i, hit in enumerate(clock.hits) if (hit.kind, hit.text, hit.at) in sent)
+    return max(places, default=-1)
+
+
+def alert_id(key: str, clock: Clock, hit: Hit, told: Told) -> str:
+    """Return the id of an alert: the same fact has the same id whoever announces it, and how often (D32).
+
+    A fact that was taken back by mistake, and turns out to be one, is announced under a new id:
+    a consumer that drops repeats would miss it under the old one.
+    """
+    again = sum(
+        entry.how == CORRECTED
+        and (entry.indicator, entry.cycle) == (clock.indicator, clock.cycle)
+        and (entry.kind, entry.text, entry.at) == (hit.kind, hit.text, hit.at)
+        for entry in told.alerts
     )
+    parts = (clock.indicator, clock.cycle, clock.policy, clock.target, hit.kind, hit.text, hit.at)
+    return fact_id(key, *parts, again) if again else fact_id(key, *parts)
 
 
 def _take_back(key: str, ticket: Fold, told: Told, notices: list[Notice]) -> None:
     """Clear what no longer stands, and correct what turned out never to have been."""
-    for entry in list(told.alerts):
+    corrected: set[tuple[int, int]] = set()
+    for entry in told.alerts:  # a correction appends what is true instead, which is looked at next
         if entry.how not in (SENT, CLEARED):
             continue
         clock = _clock_of(ticket, entry.indicator, entry.cycle)
@@ -229,29 +258,44 @@ def _take_back(key: str, ticket: Fold, told: Told, notices: list[Notice]) -> Non
         if hit is None:
             if entry.how == SENT or entry.kind == BREACH:
                 _correct(key, clock, entry, same, told, notices)
+                corrected.add((entry.indicator, entry.cycle))
         elif not hit.on and entry.how == SENT:
             entry.how = CLEARED
             id_ = fact_id(entry.id, "cleared", hit.off, hit.off_at)
             notices.append(
                 Notice("cleared", id_, clock, hit, entry.kind, entry.text, hit.off, entry)
             )
+        elif hit.on and entry.how == CLEARED:
+            entry.how = CORRECTED  # cleared by mistake: it is announced again
+    if corrected:  # what was passed over for these is looked at again
+        told.alerts[:] = [
+            entry
+            for entry in told.alerts
+            if entry.how != SKIPPED or (entry.indicator, entry.cycle) not in corrected
+        ]
 
 
 def _correct(
     key: str, clock: Clock, entry: Announced, same: list[Hit], told: Told, notices: list[Notice]
 ) -> None:
     entry.how = CORRECTED
-    known = {(other.kind, other.text, other.at) for other in told.alerts}
+    ours = [
+        other
+        for other in told.alerts
+        if (other.indicator, other.cycle) == (clock.indicator, clock.cycle)
+    ]
+    known = {(other.kind, other.text, other.at) for other in ours if other.how in (SENT, CLEARED)}
     instead = next((hit for hit in same if (hit.kind, hit.text, hit.at) not in known), None)
-    if instead is not None:
-        how = SENT if instead.on else CLEARED
-        id_ = alert_id(key, clock, instead)
+    if instead is None:
+        id_ = fact_id(entry.id, "corrected")
+    else:
+        # The correction is how the new fact is announced, so it bears that fact's id.
+        id_ = alert_id(key, clock, instead, told)
         told.alerts.append(
             Announced(
-                clock.indicator, clock.cycle, instead.kind, instead.text, instead.at, id_, how
+                clock.indicator, clock.cycle, instead.kind, instead.text, instead.at, id_, SENT
             )
         )
-    id_ = fact_id(entry.id, "corrected", instead.at if instead else None)
     notices.append(
         Notice("corrected", id_, clock, instead, entry.kind, entry.text, "late_event", entry)
     )
@@ -289,10 +333,13 @@ def _decide(
         or now >= final_at
     )
     outcome = clock.outcome
-    now_is = (outcome, final, clock.reached, clock.elapsed, False)
-    if before is None or now_is != (
-        before.outcome, before.final, before.reached, before.elapsed, before.retracted,
-    ):  # fmt: skip
+    now_is = Published(
+        clock.indicator, clock.cycle, outcome, final, clock.reached, clock.elapsed, "",
+        False, clock.target, clock.breached, clock.paused,
+    )  # fmt: skip
+    if before is not None:
+        now_is.id = before.id
+    if before is None or now_is != before:
         finality = "final" if final else "provisional"
         id_ = fact_id(
             key,
@@ -303,16 +350,14 @@ def _decide(
             finality,
             clock.reached,
             clock.elapsed,
+            *(() if before is None else (before.id,)),
         )
         replaces = before.id if before is not None and not before.retracted else None
         outcomes.append(Decided(id_, clock, outcome, finality, replaces))
         if before is not None:
             told.outcomes.remove(before)
-        told.outcomes.append(
-            Published(
-                clock.indicator, clock.cycle, outcome, final, clock.reached, clock.elapsed, id_
-            )
-        )
+        now_is.id = id_
+        told.outcomes.append(now_is)
     return None if final else final_at
 
 

@@ -46,8 +46,8 @@ class Row(NamedTuple):
 
 
 def end_of(clock: Clock, now: Instant) -> Instant:
-    """Return where the ledger of a clock ends: its milestone, its cancellation, or `now`."""
-    return clock.reached if clock.reached is not None else now
+    """Return where the ledger of a clock ends: at its milestone, at `now` before that."""
+    return now if clock.reached is None else min(now, clock.reached)
 
 
 def stretches(ticket: Fold, clock: Clock, options: Options, until: Instant) -> list[Stretch]:

@@ -19,11 +19,13 @@ from slastream.core.event import State
 from slastream.core.fact import (
     ABSORBED,
     AGENT,
+    AUTOMATION,
     CREATED,
     DELETED,
     MERGED,
     PUBLIC,
     RESTORED,
+    SYSTEM,
     UNKNOWN,
     Fact,
 )
@@ -192,10 +194,11 @@ def step(ticket: Fold, fact: Fact, told: Sequence[dict[str, Any]], books: Tenant
     at = max(fact.at, ticket.start)
     ticket.advance(at, books)
     version = books.at(at)
-    if _tell(ticket, fact, told, version) or fact.kind == ABSORBED:
+    changed = _tell(ticket, fact, told, version)
+    if changed or fact.kind == ABSORBED or _skips_response(ticket, fact, books):
         for clock in ticket.clocks:
             if clock.open:
-                _reconsider(ticket, clock, at, fact, told, books)
+                _reconsider(ticket, clock, at, books)
     state, on, stated = _state(ticket, fact, version)
     before = ticket.state
     human = fact.actor in (AGENT, UNKNOWN)
@@ -206,13 +209,10 @@ def step(ticket: Fold, fact: Fact, told: Sequence[dict[str, Any]], books: Tenant
         ticket.ledger.append(Interval(at, state, on, fact.id))
         if before == State.CANCELLED and state != before:
             _revive(ticket, at, books)
-    if (
-        stated
-        and state == State.RESPONDED
-        and fact.actor not in (AGENT, UNKNOWN)
-        and ticket.acknowledged is None
-    ):
-        ticket.acknowledged = at
+    if ticket.acknowledged is None and fact.actor in (AUTOMATION, SYSTEM):
+        wrote = fact.comment == PUBLIC and fact.kind != CREATED
+        if wrote or (stated and state == State.RESPONDED):
+            ticket.acknowledged = at
     _milestones(ticket, fact, at, before, stated, human, books)
     _transitions(ticket, fact, at, books)
 
@@ -231,24 +231,41 @@ def _tell(ticket: Fold, fact: Fact, told: Sequence[dict[str, Any]], version: Ver
         return False
     for name, value in told[fact.told].items():
         if name == "absorbed":
+            _absorb(attributes, value, version, ticket.source)
             continue
-        if name == "priority" and value is not None:
+        if name == "priority":
             attributes["raw_priority"] = value
-            value = version.mapping(ticket.source).priorities.get(fold_text(value), value)
+            value = _priority(value, version, ticket.source)
         if attributes.get(name) != value:
             attributes[name] = value
             changed = True
     if (
         changed
-        and attributes.get("priority") is None
+        and attributes.get("raw_priority") is None
         and attributes.get("impact")
         and attributes.get("urgency")
     ):
         grid = version.mapping(ticket.source).matrix
-        derived = grid.get((fold_text(attributes["impact"]), fold_text(attributes["urgency"])))
-        if derived is not None:
-            attributes["priority"] = derived
+        pair = fold_text(attributes["impact"]), fold_text(attributes["urgency"])
+        attributes["priority"] = grid.get(pair)
     return changed
+
+
+def _priority(raw: str | None, version: Version, source: str) -> str | None:
+    """Return the priority of the book's targets for a source's word."""
+    if raw is None:
+        return None
+    return version.mapping(source).priorities.get(fold_text(raw), raw)
+
+
+def _absorb(
+    attributes: dict[str, Any], absorbed: dict[str, Any] | None, version: Version, source: str
+) -> None:
+    """Remember the priority of a ticket that was merged into this one (D42)."""
+    priority = _priority((absorbed or {}).get("priority"), version, source)
+    known = attributes.get("absorbed_priorities", [])
+    if priority and priority not in known:
+        attributes["absorbed_priorities"] = [*known, priority]
 
 
 def _state(ticket: Fold, fact: Fact, version: Version) -> tuple[int, str, bool]:
@@ -312,7 +329,7 @@ def _milestones(
         spoke = fact.comment == PUBLIC or (fact.comment and options.note_counts)
         answered = human and spoke and fact.kind != CREATED
         worked = human and stated and state in _WORKED
-        at_once = fact.kind == CREATED and _immediate(ticket, fact, options)
+        at_once = fact.kind == CREATED and _origin(ticket, fact, options) == "immediate"
         if answered or worked or at_once or state in _DONE:
             implied = not (answered or at_once) and state != State.RESPONDED
             _reach(response, at, books, implied=implied)
@@ -335,11 +352,23 @@ def _begin_plan(plan: Clock, at: Instant, books: TenantBooks) -> None:
     _start(plan, at, books)
 
 
-def _immediate(ticket: Fold, fact: Fact, options: Options) -> bool:
-    """A ticket that an agent logged while the client was on the phone is answered at once (D10)."""
+def _origin(ticket: Fold, fact: Fact, options: Options) -> str:
+    """Return how a ticket that an agent logged is answered, by its channel (D10)."""
     channel = ticket.attributes.get("channel")
-    rule = options.origin.get(fold_text(channel), "normal") if channel else "normal"
-    return rule == "immediate" and fact.actor == AGENT
+    if fact.kind != CREATED or fact.actor != AGENT or not channel:
+        return "normal"
+    return options.origin.get(fold_text(channel), "normal")
+
+
+def _skips_response(ticket: Fold, fact: Fact, books: TenantBooks) -> bool:
+    """Note that nobody waits for an answer to this ticket; returns whether that is so (D10)."""
+    if (
+        fact.kind != CREATED
+        or _origin(ticket, fact, options_of(ticket.clocks[RESPONSE], books)) != "skip"
+    ):
+        return False
+    ticket.attributes["response"] = "skip"
+    return True
 
 
 def _reach(clock: Clock, at: Instant, books: TenantBooks, *, implied: bool) -> None:
@@ -427,7 +456,7 @@ def _reopen(
             clocks.pause(clock, at, ticket.on, coverage)
         else:
             clocks.run(clock, at, coverage, books.steps_for(clock))
-        _reconsider(ticket, clock, at, None, (), books)
+        _reconsider(ticket, clock, at, books)
 
 
 def _overrun(
@@ -460,28 +489,28 @@ def _forgive(ticket: Fold, clock: Clock, at: Instant, options: Options) -> None:
     clock.mark = None
 
 
-def _reconsider(
-    ticket: Fold,
-    clock: Clock,
-    at: Instant,
-    fact: Fact | None,
-    told: Sequence[dict[str, Any]],
-    books: TenantBooks,
-) -> None:
+def _reconsider(ticket: Fold, clock: Clock, at: Instant, books: TenantBooks) -> None:
     """Choose again after a change of attributes, and retarget the clock when its terms changed (D19)."""
     version = version_of(clock, books)
-    terms = version.chooser.terms(ticket.attributes, clock.started)[clock.indicator]
-    if (
-        fact is not None
-        and fact.kind == ABSORBED
-        and terms.options.merge == "inherit_strictest_target"
-    ):
-        absorbed = (told[fact.told].get("absorbed") or {}) if fact.told >= 0 else {}
-        if absorbed.get("priority"):
-            inherited = {**ticket.attributes, "priority": absorbed["priority"]}
-            other = version.chooser.terms(inherited, clock.started)[clock.indicator]
-            terms = min(
-                terms, other, key=lambda each: each.target.amount if each.target else float("inf")
-            )
+    attributes = ticket.attributes
+    terms = version.chooser.terms(attributes, clock.started)[clock.indicator]
+    if terms.options.merge == "inherit_strictest_target":
+        inherited = [
+            version.chooser.terms({**attributes, "priority": priority}, clock.started)
+            for priority in attributes.get("absorbed_priorities", ())
+        ]
+        terms = min(
+            [terms, *(other[clock.indicator] for other in inherited)],
+            key=lambda each: _length(each, clock, books),
+        )
+    if clock.indicator == RESPONSE and attributes.get("response") == "skip":
+        terms = terms._replace(target=None)
     if retarget(ticket, clock, at, terms, books):
         ticket.horizon = max(ticket.horizon, at)
+
+
+def _length(terms: Terms, clock: Clock, books: TenantBooks) -> float:
+    if terms.target is None:
+        return float("inf")
+    coverage = books.coverage(terms.calendar)
+    return target_length(terms.target, coverage, clock.started, terms.options)

@@ -64,7 +64,8 @@ def add(row: Row | None, fact: Fact, event: Event, books: TenantBooks) -> tuple[
     facts, state = row.facts, row.fold
     late = bool(facts) and fact.order < facts[-1].order
     if late:
-        facts.insert(bisect_right(facts, fact.order, key=lambda other: other.order), fact)
+        place = bisect_right(facts, fact.order, key=lambda other: other.order)
+        facts.insert(place, fact)
     else:
         facts.append(fact)
     if row.held:
@@ -73,6 +74,9 @@ def add(row: Row | None, fact: Fact, event: Event, books: TenantBooks) -> tuple[
     anew = late or begins or len(facts) == 1 or fact.at < state.horizon
     if anew or fact.kind in (RESTORED, ABSORBED):
         refold(row, event.source, books)
+        if late:  # the fold tells of its last fact only
+            then = fold(facts[: place + 1], row.told_attributes, event.source, books)
+            row.fold.unmapped = then.unmapped
     else:
         step(state, fact, row.told_attributes, books)
     return row, late

@@ -117,7 +117,7 @@ class _Step:
         self._stood: dict[bytes, Standing | None] = {}
         self._changed: dict[bytes, Instant] = {}
         self.swept = 0
-        self._taken: dict[bytes, list[tuple[Record, Event]]] = {}
+        self._taken: dict[bytes, list[tuple[Record, Event, Instant]]] = {}
 
     def load(self, keys: Sequence[bytes]) -> None:
         """Read rows ahead, all at once."""
@@ -148,15 +148,17 @@ class _Step:
             publish_rejected(self.effects, record, error.reason, error.detail)
             return
         published = len(self.effects.messages)
+        partition = self._partition
+        partition.time = now = max(partition.time, record.log_time)
         try:
-            self._fold(record, event)
+            self._fold(record, event, now)
         except InvariantBroken:
             raise
         except Exception as error:
             del self.effects.messages[published:]
             self._set_aside(record, error)
         else:
-            self._taken.setdefault(record.key, []).append((record, event))
+            self._taken.setdefault(record.key, []).append((record, event, now))
 
     def _set_aside(self, record: Record, error: Exception) -> None:
         """Publish a record that could not be folded, and mark its ticket when the fault is ours."""
@@ -177,15 +179,14 @@ class _Step:
         """Bring a row back to where it stood before the record that failed half-way."""
         del self._rows[key]
         effects, self.effects = self.effects, Effects()
-        for record, event in self._taken.get(key, ()):
-            self._fold(record, event)
+        for record, event, now in self._taken.get(key, ()):
+            self._fold(record, event, now)
         self.effects = effects
 
-    def _fold(self, record: Record, event: Event) -> None:
+    def _fold(self, record: Record, event: Event, now: Instant) -> None:
         key, log_time = record.key or b"", record.log_time
-        partition, counts = self._partition, self.effects.counts
-        partition.time = now = max(partition.time, log_time)
-        books = partition.books.of(event.tenant)
+        counts = self.effects.counts
+        books = self._partition.books.of(event.tenant)
         row = self._row(key)
         if row is not None and not self._renew(key, row, event.source, books):
             self._hold(record, row, event, books)
@@ -193,6 +194,7 @@ class _Step:
         if row is not None and row.deadline is not None and row.deadline <= log_time:
             # What fell due before this record was appended is announced before it is looked at.
             self._announce(key, row, now, books)
+            self._changed[key] = now
         fact = known(row, event, log_time, books)
         if fact is None:
             counts["duplicates", event.source] += 1
