@@ -1,31 +1,54 @@
-"""`slastream check`: is this book sound? It reads and lints; it neither publishes nor judges."""
+"""`slastream check`: is this book sound, and what would it do to open tickets? It publishes nothing."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import orjson
 
 from slastream.book.finding import Finding
 from slastream.book.lint import LINTS, lint
 from slastream.book.loading import Loaded, read
 from slastream.book.nodes import BookErrors
 from slastream.cli.console import fail, format_option, note, show
+from slastream.cli.given import Given, against_options, told_trouble
 from slastream.core.errors import Misconfigured
+from slastream.core.instant import Instant, format_duration
+
+if TYPE_CHECKING:
+    from slastream.offline.effect import Effect
 
 
 @click.command()
 @click.argument("book", type=click.Path(path_type=Path), required=False)
 @click.option("--strict", is_flag=True, help="Exit with 1 when there is a warning.")
 @click.option("--lints", is_flag=True, help="List the warnings there are, and stop.")
+@against_options
 @format_option
-def command(book: Path | None, strict: bool, lints: bool, form: str) -> None:
+def command(
+    book: Path | None,
+    strict: bool,
+    lints: bool,
+    form: str,
+    against: tuple[str, ...],
+    in_force: Path | None,
+    most: int | None,
+    source: str,
+    mapping: Path | None,
+    tenant: str | None,
+    timezone: str | None,
+    as_of: Instant | None,
+) -> None:
     """Validate and lint the policy BOOK, a YAML file or a folder of them.
 
-    Exits with 0 when the book may be published, 1 when --strict finds warnings, 2 when the book has
-    mistakes; each is told with file, line and key.
+    With --against it says what the book would do to the tickets that are open: new due dates, and
+    who would be in breach at once, beside what --from says about them.
+
+    Exits with 0 when the book may be published, 1 when --strict finds warnings or more tickets than
+    --most would be in breach, 2 when the book has mistakes; each is told with file, line and key.
     """
     if lints:
         show([{"code": code, "why": why} for code, why in LINTS.items()], form)
@@ -38,12 +61,79 @@ def command(book: Path | None, strict: bool, lints: bool, form: str) -> None:
         _refuse(problem, form)
         sys.exit(2)
     findings = [(it, finding) for it in loaded for finding in lint(it)]
+    rows = [_row(it, finding) for it, finding in findings]
+    effect = None
+    if against:
+        given = Given(against, source, mapping, tenant, timezone, as_of)
+        effect = effect_on(given, [it.book for it in loaded], in_force)
     if form == "table":
         _tell(loaded, [finding for _, finding in findings])
-    else:
-        show([_row(it, finding) for it, finding in findings], form)
-    if strict and findings:
+    elif effect is None:
+        show(rows, form)
+    if effect is not None:
+        tell_effect(effect, form, rows)
+    too_many = effect is not None and most is not None and len(effect.breaching) > most
+    if (strict and findings) or too_many:
         sys.exit(1)
+
+
+def effect_on(given: Given, new: list[Any], in_force: Path | None) -> Effect:
+    """Return what new books would do to the open tickets of some files."""
+    from slastream.book import load
+    from slastream.offline.effect import effect
+    from slastream.offline.histories import read_histories, without_collector
+    from slastream.offline.run import Trouble
+
+    old = [] if in_force is None else load(in_force)
+    tenants = sorted({book.tenant for book in new})
+    with without_collector():
+        reading = read_histories(given.found(tenants), given.as_of, given.tell)
+        as_of = given.summary(reading)
+        trouble = Trouble()
+        found = effect(list(reading.histories.values()), old, new, as_of, trouble)
+    told_trouble(trouble, tenants)
+    return found
+
+
+def tell_effect(effect: Effect, form: str, findings: list[dict[str, Any]]) -> None:
+    """Print what a book would do: a summary and the clocks that change."""
+    if form == "jsonl":
+        show([*findings, *({"level": "change", **row} for row in effect.changes)], form)
+        return
+    counts = effect.counts()
+    if form == "json":
+        told = {
+            "findings": findings,
+            "open_tickets": effect.open_tickets,
+            "effects": counts,
+            "breaching": effect.breaching,
+            "changes": effect.changes,
+        }
+        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        return
+    show([_change(row) for row in effect.changes], form)
+    said = ", ".join(f"{what}: {n}" for what, n in sorted(counts.items())) or "nothing changes"
+    click.echo(
+        f"{effect.open_tickets} open tickets; clocks by what changes: {said}."
+        f" {len(effect.breaching)} tickets would be in breach at once."
+    )
+
+
+def _change(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a change as the table shows it."""
+    lengths = [row[f"target_ms_{side}"] for side in ("before", "after")]
+    before, after = ("-" if each is None else format_duration(each) for each in lengths)
+    return {
+        "source": row["source"],
+        "ticket": row["ticket"],
+        "client": row["client"],
+        "priority": row["priority"],
+        "indicator": row["indicator"],
+        "effect": row["effect"],
+        "target": before if before == after else f"{before} -> {after}",
+        "due before": row["due_before"],
+        "due after": row["due_after"],
+    }
 
 
 def _tell(loaded: list[Loaded], findings: list[Finding]) -> None:

@@ -67,6 +67,33 @@ def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def against_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what every verb takes that asks what a book would do to open tickets."""
+    for option in (
+        click.option(
+            "--most",
+            type=click.IntRange(min=0),
+            metavar="N",
+            help="Say no when more than N tickets would be in breach at once.",
+        ),
+        click.option(
+            "--from",
+            "in_force",
+            type=click.Path(path_type=Path),
+            metavar="OLD_BOOK",
+            help="With --against: the book in force; without it, nothing was promised before.",
+        ),
+        click.option(
+            "--against",
+            multiple=True,
+            metavar="EVENTS",
+            help="A file of ticket events: say what the book would do to those open. Repeatable.",
+        ),
+    ):
+        command = option(command)
+    return input_options(command)
+
+
 class Given:
     """The files of a run and how they are to be read; counts and tells of what could not be."""
 
