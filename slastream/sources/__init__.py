@@ -20,7 +20,7 @@ from slastream.sources.delivery import About, Delivery
 from slastream.sources.envelope import MAX_ITEMS, decode, is_structured, opened
 from slastream.sources.reading import ARRIVAL, as_ticket, deleted, finished
 
-__all__ = ["SOURCES", "About", "Delivery", "read", "source_module"]
+__all__ = ["SOURCES", "About", "Delivery", "read", "read_value", "source_module"]
 
 _MODULES = (
     "canonical",
@@ -61,10 +61,18 @@ def read(delivery: Delivery) -> list[Event]:
     Raises `Rejected`, and nothing else, for whatever cannot be understood. An array is several
     deliveries: it is understood as a whole or not at all, so that nothing of it is lost between.
     """
-    module = source_module(delivery.source)
     if delivery.value is None:
-        return _tombstone(module, delivery)
-    doc = decode(delivery.value)
+        return _tombstone(source_module(delivery.source), delivery)
+    return read_value(delivery.value, delivery)
+
+
+def read_value(value: bytes, delivery: Delivery) -> list[Event]:
+    """Return the events of a value that arrived as `delivery` says, whatever value that has itself.
+
+    For files, whose lines all arrive alike. Raises `Rejected`.
+    """
+    module = source_module(delivery.source)
+    doc = decode(value)
     if type(doc) is dict:
         if "specversion" in doc and is_structured(doc, delivery):
             return _structured(module, doc, delivery)

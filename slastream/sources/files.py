@@ -17,7 +17,7 @@ import orjson
 from slastream.core.errors import Misconfigured, Rejected
 from slastream.core.event import Event
 from slastream.core.instant import Instant
-from slastream.sources import SOURCES, read
+from slastream.sources import SOURCES, read, read_value
 from slastream.sources.delivery import Delivery
 from slastream.sources.envelope import MAX_BYTES, decode
 from slastream.sources.reading import maybe_instant
@@ -85,13 +85,17 @@ def _lines(path: str, source: str, tenant: str, timezone: str | None) -> Iterato
     # before it, and a file has no arrival that would tell more.
     latest: Instant = 0
     number = 0
+    alike = Delivery(source, tenant)
     try:
         with _opened(path) as file:
             for number, line in enumerate(_bounded(file), 1):
                 if line.isspace():
                     continue
                 try:
-                    events = read(_delivery(line, source, tenant, latest, timezone))
+                    if source == "canonical":  # whose lines bring all they need
+                        events = read_value(line, alike)
+                    else:
+                        events = read(_delivery(line, source, tenant, latest, timezone))
                 except Rejected as rejected:
                     yield Bad(path, number, rejected)
                     continue
@@ -117,7 +121,7 @@ def _bounded(file: BinaryIO) -> Iterator[bytes]:
 def _delivery(
     line: bytes, source: str, tenant: str, latest: Instant, timezone: str | None
 ) -> Delivery:
-    if source == "canonical" or b'"body"' not in line:
+    if b'"body"' not in line:
         return Delivery(source, tenant, value=line, received_at=latest, timezone=timezone)
     doc = decode(line)
     if not isinstance(doc, dict) or "body" not in doc or not doc.keys() <= _RECORDED:
@@ -135,7 +139,7 @@ def recorded(
         source=source,
         tenant=tenant or _text(doc.get("tenant")) or "",
         key=None if key is None else _bytes(key),
-        value=None if body is None else orjson.dumps(body),
+        value=None if body is None else _bytes(body, text=False),
         headers={str(k).lower(): _bytes(v) for k, v in headers.items()}
         if isinstance(headers, dict)
         else {},
@@ -148,8 +152,13 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _bytes(value: object) -> bytes:
-    return value.encode() if isinstance(value, str) else orjson.dumps(value)
+def _bytes(value: object, *, text: bool = True) -> bytes:
+    if text and isinstance(value, str):
+        return value.encode()
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # orjson reads deeper than it writes
+        raise Rejected("too_deep", "the recorded delivery nests too deep") from None
 
 
 def _opened(path: str) -> BinaryIO:

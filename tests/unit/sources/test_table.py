@@ -248,6 +248,16 @@ def test_vendor_export_with_recorded_deliveries(tmp_path: Path) -> None:
     ]
 
 
+def test_a_recorded_delivery_that_nests_too_deep_is_bad(tmp_path: Path) -> None:
+    """A recorded body that cannot be written again is told like any other bad line."""
+    file = tmp_path / "export.jsonl"
+    file.write_bytes(b'{"body": ' + b"[" * 400 + b"]" * 400 + b"}")
+    (bad,) = read_events([file], "connectwise", tenant="acme")
+
+    assert isinstance(bad, Bad)
+    assert bad.rejected.reason == "too_deep"
+
+
 def test_what_cannot_be_opened_is_misconfigured(tmp_path: Path) -> None:
     """A file that is not there, a table without a mapping, an unknown source: said once, clearly."""
     with pytest.raises(Misconfigured, match="cannot be read"):
