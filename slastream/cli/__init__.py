@@ -20,7 +20,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "check": ("slastream.cli.check", "Validate and lint a policy book."),
     "backtest": ("slastream.cli.backtest", "Judge a file of ticket events offline."),
     "explain": ("slastream.cli.explain", "Say why a ticket's clocks say what they say."),
-    "explain": ("slastream.cli.explain", "Say why a ticket's clocks say what they say."),
+    "book": ("slastream.cli.book", "Publish policy books, and list what is in force."),
     "replay": ("slastream.cli.replay", "Publish a file of ticket events to Kafka."),
     "topics": ("slastream.cli.topics", "Create, compare and render the topics."),
 }

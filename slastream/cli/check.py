@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
 
+from slastream.book import load
 from slastream.book.finding import Finding
 from slastream.book.lint import LINTS, lint
 from slastream.book.loading import Loaded, read
@@ -17,8 +20,10 @@ from slastream.cli.console import fail, format_option, note, show
 from slastream.cli.given import Given, against_options, told_trouble
 from slastream.core.errors import Misconfigured
 from slastream.core.instant import Instant, format_duration
+from slastream.settings import Settings
 
 if TYPE_CHECKING:
+    from slastream.core.policy import Book
     from slastream.offline.effect import Effect
 
 
@@ -26,6 +31,19 @@ if TYPE_CHECKING:
 @click.argument("book", type=click.Path(path_type=Path), required=False)
 @click.option("--strict", is_flag=True, help="Exit with 1 when there is a warning.")
 @click.option("--lints", is_flag=True, help="List the warnings there are, and stop.")
+@click.option(
+    "--from",
+    "in_force",
+    type=click.Path(path_type=Path),
+    metavar="OLD_BOOK",
+    help="With --against: the book in force; without it, nothing was promised before.",
+)
+@click.option(
+    "--against-broker",
+    metavar="HOST:PORT",
+    help="As --against, with the journal of a live broker and, unless --from, its books.",
+)
+@click.option("--prefix", help="With --against-broker: what topic names begin with.")
 @against_options
 @format_option
 def command(
@@ -34,6 +52,8 @@ def command(
     lints: bool,
     form: str,
     against: tuple[str, ...],
+    against_broker: str | None,
+    prefix: str | None,
     in_force: Path | None,
     most: int | None,
     source: str,
@@ -63,9 +83,14 @@ def command(
     findings = [(it, finding) for it in loaded for finding in lint(it)]
     rows = [_row(it, finding) for it, finding in findings]
     effect = None
+    new = [it.book for it in loaded]
+    old = None if in_force is None else load(in_force)
     if against:
         given = Given(against, source, mapping, tenant, timezone, as_of)
-        effect = effect_on(given, [it.book for it in loaded], in_force)
+        effect = effect_on(given, new, old or [])
+    elif against_broker:
+        settings = Settings.from_environment(broker=against_broker, prefix=prefix)
+        effect = effect_on_broker(settings, new, old, as_of)
     if form == "table":
         _tell(loaded, [finding for _, finding in findings])
     elif effect is None:
@@ -77,21 +102,42 @@ def command(
         sys.exit(1)
 
 
-def effect_on(given: Given, new: list[Any], in_force: Path | None) -> Effect:
+def effect_on(given: Given, new: Sequence[Book], in_force: Sequence[Book]) -> Effect:
     """Return what new books would do to the open tickets of some files."""
-    from slastream.book import load
     from slastream.offline.effect import effect
     from slastream.offline.histories import read_histories, without_collector
     from slastream.offline.run import Trouble
 
-    old = [] if in_force is None else load(in_force)
     tenants = sorted({book.tenant for book in new})
     with without_collector():
         reading = read_histories(given.found(tenants), given.as_of, given.tell)
         as_of = given.summary(reading)
         trouble = Trouble()
-        found = effect(list(reading.histories.values()), old, new, as_of, trouble)
+        found = effect(list(reading.histories.values()), in_force, new, as_of, trouble)
     told_trouble(trouble, tenants)
+    return found
+
+
+def effect_on_broker(
+    settings: Settings, new: Sequence[Book], in_force: Sequence[Book] | None, as_of: Instant | None
+) -> Effect:
+    """Return what new books would do to the open tickets of a live broker's journal."""
+    from slastream.cli.journal import journal, published_books
+    from slastream.offline.effect import effect
+    from slastream.offline.histories import read_histories, without_collector
+    from slastream.offline.run import Trouble
+
+    at = int(time.time() * 1000) if as_of is None else as_of
+    if in_force is None:
+        known = {(book.tenant, book.version) for book in new}
+        held = [book for book, _ in published_books(settings)]
+        in_force = [book for book in held if (book.tenant, book.version) not in known]
+    arrivals = journal(settings, None, lambda arrival: arrival.event.occurred_at <= at)
+    with without_collector():
+        reading = read_histories([each.event for each in arrivals], at, lambda _: None)
+        trouble = Trouble()
+        found = effect(list(reading.histories.values()), in_force, new, at, trouble)
+    told_trouble(trouble, sorted({book.tenant for book in new}))
     return found
 
 

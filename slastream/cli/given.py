@@ -77,13 +77,6 @@ def against_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Say no when more than N tickets would be in breach at once.",
         ),
         click.option(
-            "--from",
-            "in_force",
-            type=click.Path(path_type=Path),
-            metavar="OLD_BOOK",
-            help="With --against: the book in force; without it, nothing was promised before.",
-        ),
-        click.option(
             "--against",
             multiple=True,
             metavar="EVENTS",
