@@ -87,9 +87,9 @@ async def measure(args: argparse.Namespace, broker: str, folder: Path) -> dict[s
             await asyncio.sleep(0.1)
             if worker.returncode is not None:
                 raise SystemExit((folder / "worker.log").read_text())
-        first = int(time.time() * 1000) + 10_000
+        first = int((time.time() + args.lead) * 1000)
         await feed(broker, args.deadlines, args.apart, first)
-        limit = first / 1000 + args.deadlines * args.apart / 1000 + 15
+        limit = first / 1000 + args.deadlines * args.apart / 1000 + 30
         delays = await listen(broker, args.deadlines, limit)
     finally:
         worker.terminate()
@@ -113,6 +113,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--deadlines", type=int, default=1_000)
     parser.add_argument("--apart", type=float, default=20.0, help="milliseconds between two")
+    parser.add_argument("--lead", type=float, default=10.0, help="seconds before the first is due")
     args = parser.parse_args()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -120,8 +121,10 @@ async def main() -> None:
         stack.callback(local.stop)
         figures = await measure(args, await asyncio.to_thread(local.start), folder)
     print(json.dumps(figures, indent=1))
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    known["burst" if args.apart == 0 else "idle"] = figures
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
+    RESULTS.write_text(json.dumps(known, indent=1) + "\n")
 
 
 if __name__ == "__main__":

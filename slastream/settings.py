@@ -46,7 +46,7 @@ class Settings:
     transaction_timeout: float = 10.0
     chunk: int = 500
     """Journal records in one transaction, at most."""
-    fires: int = 1_000
+    fires: int = 500
     """Tickets fired in one transaction, at most."""
 
     @classmethod

@@ -11,10 +11,6 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
 
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -23,17 +19,13 @@ from slastream.core.errors import InvariantBroken, Misconfigured
 from slastream.core.instant import Instant
 from slastream.engine.effects import Effects, Record
 from slastream.engine.rocks import RocksStore
-from slastream.engine.store import Store
 from slastream.stream.changelog import (
     POSITION,
-    TOMBSTONES,
     Changelog,
-    DeadlineOf,
     Position,
     Recovered,
 )
-from slastream.stream.clock import Clock
-from slastream.stream.faults import At, nowhere
+from slastream.stream.post import Delivered, Engine, Post
 from slastream.stream.transaction import Fenced, Item, Transactions, Uncertain
 
 log = logging.getLogger("slastream.actor")
@@ -47,63 +39,6 @@ OFFSETS_EVERY = 5.0
 RETRY = 1.0
 FENCED_WAIT = 3.0
 """Seconds after a fence before the partition is taken again, enough to hear that it is lost."""
-
-
-class Engine(Protocol):
-    """What an actor asks of `slastream.engine.partition.Partition`."""
-
-    def apply(self, records: list[Record]) -> Effects: ...
-    def fire(self, now: Instant, limit: int = ...) -> Effects: ...
-    @property
-    def next_due(self) -> Instant | None: ...
-
-
-class Delivered(Protocol):
-    """A fetch's records of one partition (`slastream.stream.transport.Batch`)."""
-
-    start: int
-    end: int
-    epoch: int
-    records: list[Any]
-
-    def done(self) -> None: ...
-
-
-class Source(Protocol):
-    """Where the journal's records come from (`slastream.stream.transport.BatchConsumer`)."""
-
-    async def release(self, tp: Any, offset: int) -> int: ...
-    def hold(self, tp: Any) -> None: ...
-    def level(self, tp: Any) -> bool: ...
-    def lag(self, tp: Any) -> int | None: ...
-
-
-@dataclass(frozen=True)
-class Post:
-    """What an actor is given: its place, its parts, and whom it tells."""
-
-    number: int
-    tp: Any
-    """Its journal partition."""
-    output: Callable[[str], TopicPartition]
-    """Short name of a topic -> where this partition writes it."""
-    client: Mapping[str, Any]
-    app_id: str
-    cluster: str
-    path: Path
-    source: Source
-    clock: Clock
-    engine: Callable[[int, Store], Engine]
-    deadline_of: DeadlineOf
-    on_effects: Callable[[int, Effects, float, int], None]
-    """Called after each commit with the seconds it took and the records it applied."""
-    on_state: Callable[[int, str, Recovered | None], None]
-    """Called with opening, ready, lost, parked or closed."""
-    tombstones: float = TOMBSTONES
-    chunk: int = 500
-    fires: int = 1_000
-    transaction_timeout: float = 10.0
-    at: At = nowhere
 
 
 class Actor:

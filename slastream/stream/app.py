@@ -31,21 +31,21 @@ from slastream.engine.row import deadline_of
 from slastream.engine.store import Store
 from slastream.kafka.security import client_options
 from slastream.settings import Settings
-from slastream.stream.actor import Actor, Engine, Post
+from slastream.stream.actor import Actor
 from slastream.stream.changelog import DeadlineOf, Recovered
 from slastream.stream.clock import Clock, LogClock, WallClock
 from slastream.stream.faults import At, crash_at
 from slastream.stream.ground import Ground, look
 from slastream.stream.ingest import Desk, Ingest
 from slastream.stream.library import Library
+from slastream.stream.membership import member
 from slastream.stream.owners import Owners
-from slastream.stream.transport import BatchApp, BatchTransport
+from slastream.stream.post import Engine, Post
+from slastream.stream.probe import ask_the_broker, trust
+from slastream.stream.transport import BatchApp
 from slastream.stream.web import Pages
 
 log = logging.getLogger("slastream.worker")
-
-PROBE_EVERY = 10.0
-PROBE = b"\x00clock"
 
 
 def client_of(settings: Settings) -> dict[str, Any]:
@@ -94,13 +94,11 @@ class Worker:
             producer = await self._begin(stack)
             if producer is None:
                 return 0
-            if isinstance(self.clock, WallClock):
-                probe = asyncio.create_task(self._probe(producer, self.clock), name="probe")
-                stack.push_async_callback(_cancel, probe)
+            self._ask_the_time(stack, producer)
             self._app = app = self._faust(producer)
-            stack.push_async_callback(self.owners.stop)
             await app.start()
             stack.push_async_callback(_stop_app, app)
+            stack.push_async_callback(self.owners.stop)
             _quiet()
             return await self._until_stopped(app)
 
@@ -190,45 +188,23 @@ class Worker:
             ) from error
         stack.push_async_callback(pages.stop)
 
+    def _ask_the_time(self, stack: contextlib.AsyncExitStack, producer: AIOKafkaProducer) -> None:
+        assert self._ground is not None
+        if not isinstance(self.clock, WallClock):
+            return
+        topic = self.settings.topic("state")
+        if self._ground.broker_time:
+            asking = ask_the_broker(self.clock, producer, topic)
+        else:
+            log.warning("%s is not stamped by the broker: its clock is not compared", topic)
+            asking = trust(self.clock)
+        stack.push_async_callback(_cancel, asyncio.create_task(asking, name="probe"))
+
     def _faust(self, producer: AIOKafkaProducer) -> BatchApp:
         settings, ground = self.settings, self._ground
         assert ground is not None
         journal = settings.topic("tickets")
-        app = BatchApp(
-            settings.app_id,
-            broker=[f"kafka://{server}" for server in settings.broker.split(",")],
-            datadir=settings.data_dir / "faust",
-            web_enabled=False,
-            topic_disable_leader=True,
-            topic_allow_declare=False,
-            cython_optimizations=True,
-            stream_buffer_maxsize=10_000,
-            stream_wait_empty=False,
-            broker_session_timeout=settings.session_timeout,
-            broker_heartbeat_interval=settings.heartbeat_interval,
-            broker_request_timeout=30.0,
-            broker_commit_every=10**9,
-            producer_request_timeout=30.0,
-        )
-        app.transport = BatchTransport(app.conf.broker, app)
-        app.journal = journal
-        app.on_fetched = self.owners.nudge
-        app.consumer_options = {
-            **self._client,
-            "group_id": settings.app_id,
-            "group_instance_id": settings.instance_id,
-            "enable_auto_commit": False,
-            "auto_offset_reset": "earliest",
-            "isolation_level": "read_committed",
-            "max_partition_fetch_bytes": 1024 * 1024,
-            "fetch_max_wait_ms": 500,
-            "session_timeout_ms": int(settings.session_timeout * 1000),
-            "heartbeat_interval_ms": int(settings.heartbeat_interval * 1000),
-            "rebalance_timeout_ms": 15_000,
-            "max_poll_interval_ms": 300_000,
-            "request_timeout_ms": 30_000,
-            "metadata_max_age_ms": 60_000,
-        }
+        app = member(settings, self._client, self.owners.nudge)
         raw = {"key_type": bytes, "value_type": bytes, "value_serializer": "raw"}
 
         @app.agent(app.topic(journal, **raw), isolated_partitions=True, name="clocks")  # type: ignore[untyped-decorator]
@@ -348,33 +324,6 @@ class Worker:
             metrics.OLDEST_DUE.labels(str(number)).set(0 if due is None else due / 1000)
         if isinstance(self.clock, WallClock):
             metrics.CLOCK_OFFSET.set(self.clock.apart / 1000)
-
-    async def _probe(self, producer: AIOKafkaProducer, clock: WallClock) -> None:
-        """Ask the broker for its time, again and again; say when it is not ours."""
-        topic, agreed = self.settings.topic("state"), True
-        assert self._ground is not None
-        while True:
-            if not self._ground.broker_time:
-                log.warning("%s is not stamped by the broker: its clock is not compared", topic)
-                while True:
-                    now = clock.read()
-                    clock.agree(now, now, now)
-                    await asyncio.sleep(PROBE_EVERY)
-            try:
-                asked = clock.read()
-                sent = await producer.send_and_wait(topic, b"", PROBE, partition=0)
-                before, agreed = agreed, clock.agree(asked, sent.timestamp, clock.read())
-                if before and not agreed:
-                    log.error(
-                        "the wall clock is %.1f s apart from the broker's: deadlines wait"
-                        " until they agree",
-                        clock.apart / 1000,
-                    )
-                elif agreed and not before:
-                    log.info("the wall clock agrees with the broker's again")
-            except KafkaError as error:
-                log.warning("the broker's clock cannot be asked: %s", error)
-            await asyncio.sleep(PROBE_EVERY)
 
 
 def _ingested(source: str, events: int, delay: float) -> None:

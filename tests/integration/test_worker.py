@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,8 +32,9 @@ from slastream.engine.rocks import RocksStore
 from slastream.kafka.local import LocalBroker
 from slastream.settings import Settings
 from slastream.stream.actor import HEARTBEAT
-from slastream.stream.app import PROBE, client_of
+from slastream.stream.app import client_of
 from slastream.stream.changelog import POSITION, Changelog, Position
+from slastream.stream.probe import PROBE
 from slastream.stream.transaction import Item, Transactions
 
 Many = Callable[..., Awaitable[Any]]
@@ -227,7 +230,29 @@ async def test_time_from_the_log_alone(settings: Settings, produce: Many) -> Non
     assert values(await committed(settings, "alerts")) == [b"a@%d" % due]
 
 
-async def test_one_stuck_partition_delays_nobody(settings: Settings, produce: Many) -> None:
+async def test_a_partition_that_hangs_delays_nobody(
+    settings: Settings, produce: Many, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A partition that takes nothing more pauses itself; the other one is fed as before."""
+    journal = settings.topic("tickets")
+    async with running(settings) as worker:
+        hung = asyncio.Event()
+        monkeypatch.setattr(worker.owners.actors[0], "_ingest", hung.wait)
+        for _ in range(12):
+            # Two fetches for each that the stuck one may still be handed, and then some.
+            await produce(journal, [arm(f"a{n}", 10**13) for n in range(50)], partition=0)
+            await produce(journal, [arm(f"b{n}", 10**13) for n in range(50)], partition=1)
+        began = time.monotonic()
+        await until(lambda: worker.owners.actors[1].position == 600, 5)
+
+        assert time.monotonic() - began < 3
+        assert worker.owners.actors[0].position == 0
+        monkeypatch.undo()
+        hung.set()
+        await until(lambda: worker.owners.actors[0].position == 600, 5)
+
+
+async def test_a_partition_that_is_parked_delays_nobody(settings: Settings, produce: Many) -> None:
     """A partition whose engine breaks is parked alone; the other one goes on."""
     journal = settings.topic("tickets")
     async with running(settings) as worker:

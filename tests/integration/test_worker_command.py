@@ -1,0 +1,151 @@
+"""`slastream worker` as an operator meets it: its lines, its pages, its exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+from rig import committed, create_topics, settings_for, until
+
+from slastream.kafka import ports
+from slastream.kafka.local import LocalBroker
+from slastream.settings import Settings
+
+BOOK = """\
+apiVersion: slastream/v1
+effective_from: 2020-01-01T00:00:00Z
+tenant: acme
+calendars: {always: 24x7}
+policies:
+  - name: all
+    calendar: always
+    targets: {resolution: {default: PT1H}}
+"""
+
+
+@pytest.fixture
+async def settings(broker: LocalBroker, prefix: str, tmp_path: Path) -> Settings:
+    await create_topics(broker.bootstrap, prefix)
+    return settings_for(broker.bootstrap, prefix, tmp_path / "data", web_port=ports.free())
+
+
+@pytest.fixture
+def launch(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start `slastream worker` with some more arguments; its lines go to worker.log."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def launch(*arguments: str) -> subprocess.Popen[bytes]:
+        command = [
+            sys.executable, "-m", "slastream", "worker", "--broker", settings.broker,
+            "--prefix", settings.prefix, "--app-id", settings.app_id, "--instance-id", "one",
+            "--data-dir", str(settings.data_dir), "--web-port", str(settings.web_port), *arguments,
+        ]  # fmt: skip
+        root = str(Path(__file__).parents[2])
+        with (tmp_path / "worker.log").open("ab") as log:
+            started.append(
+                subprocess.Popen(
+                    command, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": root}
+                )
+            )
+        return started[-1]
+
+    yield launch
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def page(settings: Settings, path: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{settings.web_port}{path}", timeout=2
+        ) as found:
+            return found.status, found.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+    except OSError:
+        return 0, b""
+
+
+async def test_lines_pages_and_a_graceful_end(
+    settings: Settings, launch: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    """It says what it stands on, is ready when it is, shows its metrics, and leaves in seconds."""
+    (tmp_path / "book.yaml").write_text(BOOK)
+    worker = launch("--book", str(tmp_path / "book.yaml"))
+    await until(lambda: page(settings, "/readyz")[0] == 200)
+
+    assert page(settings, "/livez")[0] == 200
+    assert orjson.loads(page(settings, "/readyz")[1]) == {
+        "ready": True,
+        "partitions": {"0": "ready", "1": "ready"},
+    }
+    assert b"slastream_partition_ready" in page(settings, "/metrics")[1]
+    assert page(settings, "/router/")[0] == 404
+    began = time.monotonic()
+    worker.send_signal(signal.SIGTERM)
+
+    assert worker.wait(10) == 0
+    assert time.monotonic() - began < 5
+    lines = (tmp_path / "worker.log").read_text().splitlines()
+    for said in (
+        "broker ",
+        "partitions: 0, 1",
+        "recovered 0 rows",
+        "ready: 2 partitions",
+        "stopping",
+    ):
+        assert any(said in line for line in lines), said
+    assert not [line for line in lines if "Traceback" in line or "DEBUG" in line]
+
+
+async def test_a_book_is_published_once(
+    settings: Settings, launch: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    """The same book at the next start is not published again; another one is."""
+    book = tmp_path / "book.yaml"
+    for text in (BOOK, BOOK, BOOK.replace("PT1H", "PT2H")):
+        book.write_text(text)
+        worker = launch("--book", str(book))
+        await until(lambda: page(settings, "/readyz")[0] == 200)
+        worker.terminate()
+        worker.wait(10)
+    books = await committed(settings, "books", 1)
+
+    assert len(books) == 2
+    assert all(record.key.startswith(b"acme/") for record in books)
+
+
+async def test_a_book_with_a_mistake_starts_no_worker(
+    launch: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    """A book with a mistake ends the command with code 2, and the line of the mistake."""
+    (tmp_path / "book.yaml").write_text(BOOK.replace("PT1H", "an hour"))
+    worker = launch("--book", str(tmp_path / "book.yaml"))
+
+    assert worker.wait(20) == 2
+    assert "book.yaml:8" in (tmp_path / "worker.log").read_text()
+
+
+async def test_a_port_that_is_taken(
+    settings: Settings,
+    broker: LocalBroker,
+    launch: Callable[..., subprocess.Popen[bytes]],
+    tmp_path: Path,
+) -> None:
+    """A port of somebody else's is a line and code 2, not a traceback."""
+    worker = launch("--web-port", broker.bootstrap.rpartition(":")[2])
+
+    assert worker.wait(20) == 2
+    said = (tmp_path / "worker.log").read_text()
+    assert "cannot listen on" in said
+    assert "Traceback" not in said
