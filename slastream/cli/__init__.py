@@ -22,6 +22,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "explain": ("slastream.cli.explain", "Say why a ticket's clocks say what they say."),
     "book": ("slastream.cli.book", "Publish policy books, and list what is in force."),
     "replay": ("slastream.cli.replay", "Publish a file of ticket events to Kafka."),
+    "sources": ("slastream.cli.sources", "Which ticket systems are read, and how to wire one up."),
     "topics": ("slastream.cli.topics", "Create, compare and render the topics."),
 }
 """Verb -> (module with a `command`, its line in the help)."""

@@ -5,6 +5,7 @@ Standard output carries the answer and nothing else; progress and problems go to
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,11 @@ def fail(message: str) -> None:
 def note(message: str) -> None:
     """Print one line about what goes on, on standard error."""
     click.echo(message, err=True)
+
+
+def quiet_libraries() -> None:
+    """Keep what Kafka's client grumbles about its retries out of a person's terminal."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 class Length(click.ParamType):

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from slastream import wire
-from slastream.cli.console import fail, note, progress
+from slastream.cli.console import fail, note, progress, quiet_libraries
 from slastream.cli.feeding import Feed, Outgoing
 from slastream.core.errors import Misconfigured
 from slastream.core.event import Event
@@ -63,6 +63,7 @@ def command(
     occurred, to topics of their own (`slastream topics create --simulated --prefix demo.`) and a
     worker that runs with `--time log`. Exit code 1 when some lines could not be read.
     """
+    quiet_libraries()
     settings = Settings.from_environment(broker=broker, prefix=prefix, app_id=app_id, tenant=tenant)
     if until is not None and speed is None:
         raise Misconfigured("only simulated time can go on", where="--until", hint="add --speed")

@@ -21,7 +21,7 @@ from typing import Any
 import click
 
 from slastream.cli.child import Worker
-from slastream.cli.console import LENGTH, note
+from slastream.cli.console import LENGTH, note, quiet_libraries
 from slastream.cli.feeding import Feed, Outgoing
 from slastream.cli.tally import Tally, summary
 from slastream.cli.watching import Screen, Watch
@@ -92,6 +92,7 @@ def command(
     """
     from slastream.book import load
 
+    quiet_libraries()
     chosen = book or example_book()
     load(chosen)  # a book with a mistake starts nothing
     wanted = Plan(broker, chosen, speed, limit, seed, tickets, cleared)
