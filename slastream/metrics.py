@@ -1,25 +1,50 @@
-"""Every metric name in one place. Nobody else knows prometheus_client.
+"""Every counter and histogram by name, and the page that Prometheus reads.
 
-Base units, `_total`, `_seconds`, `_info`; no ticket in a label. The engine counts in `Effects`; the
-worker says how it is.
+Base units, `_total`, `_seconds`, `_info`; no ticket in a label, and every label has an end. The
+engine counts in `Effects`; gauges are read off the worker by `slastream.observe.owned`. Counters
+are deltas and begin at nothing after a restart: the truth about attainment is in the topics (D51).
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter as Tally
+from collections.abc import Iterable, Sequence
 
-import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+import msgspec
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    Info,
+    ProcessCollector,
+    exposition,
+)
 
 from slastream import __version__
+from slastream.core.books import Books
 from slastream.engine.effects import Effects
+from slastream.observe import published
+from slastream.observe.labels import OTHER, Allowed, Bounded
+from slastream.observe.owned import Told, WorkerCollector
 
 log = logging.getLogger("slastream.metrics")
 
 REGISTRY = CollectorRegistry()
 
 _CLOCK = ("tenant", "source", "indicator", "priority")
+
+_LIMITS = {
+    "tenant": 100, "source": 50, "priority": 30, "threshold": 60, "reason": 60, "policy": 200,
+    "partition": 10_000,
+}  # fmt: skip
+"""How many values of a label are kept apart; the words of ticket systems are not ours to bound."""
+
+_labels = {name: Bounded(limit) for name, limit in _LIMITS.items()}
+_as_it_is = str
 
 
 def _counter(name: str, about: str, *labels: str) -> Counter:
@@ -40,15 +65,28 @@ COUNTERS: dict[str, Counter] = {
     "duplicates": _counter("duplicates", "Deliveries that repeated a known event.", "source"),
     "skewed": _counter("skewed_events", "Events dated ahead of their log time.", "source"),
     "late_events": _counter("late_events", "Events older than one already applied.", "source"),
-    "unmapped_status": _counter("unmapped_status", "Statuses without a mapping.", "source"),
+    "unmapped_status": _counter("unmapped_status", "Events whose status has no mapping.", "source"),
     "skipped_levels": _counter("skipped_levels", "Levels passed without an alert.", "source"),
-    "implied_milestones": _counter(
-        "implied_milestones", "Milestones inferred from a later status.", "source", "indicator"
-    ),
     "rejected": _counter("rejected", "Records sent to the dead letters.", "source", "reason"),
-    "quarantined": _counter("quarantined_tickets", "Tickets set aside by a bug of ours."),
+    "quarantined": _counter("quarantines", "Times that a bug of ours set a ticket aside."),
+    "held": _counter("holds", "Times that a ticket began to wait for a book."),
 }
 """The names under which the engine counts in `Effects.counts`."""
+
+DECISIONS = _counter(
+    "decisions",
+    "Promises decided: met when the milestone was reached in time, missed when a breach was announced.",
+    "tenant", "client", "policy", "indicator", "outcome",
+)  # fmt: skip
+IMPLIED = _counter(
+    "implied_milestones", "Milestones inferred from a later status.", "source", "indicator"
+)
+ELAPSED = _histogram(
+    "elapsed_ratio",
+    "Elapsed time over target when a milestone was reached.",
+    (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 5.0),
+    "tenant", "indicator",
+)  # fmt: skip
 
 _DELAYS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0)
 
@@ -61,27 +99,50 @@ TRANSACTION = _histogram(
     (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0),
 )
 EVENT_DELAY = _histogram(
-    "event_delay_seconds", "When ingest saw an event minus when it occurred.", _DELAYS, "source"
+    "event_delay_seconds",
+    "When ingest saw events minus when they occurred: the mean of a fetch.",
+    _DELAYS,
+    "source",
 )
 RECORDS = _counter("journal_records", "Journal records applied.", "partition")
 INGESTED = _counter("ingested_events", "Ticket events written to the journal.", "source")
-RECOVERY = _gauge("recovery_seconds", "How long the last recovery took.", "partition")
-RECOVERED = _gauge("recovered_rows", "Changelog records of the last recovery.", "partition")
-LAG = _gauge("lag_records", "Offsets between what was fetched and the end.", "topic", "partition")
-OLDEST_DUE = _gauge(
-    "oldest_unfired_due_timestamp_seconds", "The earliest deadline not fired.", "partition"
+LAST_EVENT = _gauge(
+    "last_event_timestamp_seconds", "When ingest last saw an event of a source.", "source"
 )
-PARTITION_TIME = _gauge(
-    "partition_time_timestamp_seconds", "The time that a partition has reached.", "partition"
+LOST = _counter(
+    "partition_failures", "Times that a partition was fenced or failed.", "partition", "state"
 )
-STATE = _gauge("partition_ready", "1 when a partition is ready, 0 otherwise.", "partition")
-CLOCK_OFFSET = _gauge("clock_offset_seconds", "Wall clock minus the broker's.")
 
 _build = Info("slastream_build", "This release.", registry=REGISTRY)
 _build.info({"version": __version__})
-_book = Info("slastream_book", "Books in force.", ("tenant",), registry=REGISTRY)
+ProcessCollector(registry=REGISTRY)
+GCCollector(registry=REGISTRY)
 
+WORKERS = WorkerCollector()
+REGISTRY.register(WORKERS)
+
+_clients = Allowed()
+_promised: dict[str, str] = {}
 _unknown: Tally[str] = Tally()
+_sources: dict[int, dict[str, float]] = {}
+
+
+def allow_clients(names: Iterable[str]) -> Allowed:
+    """Name the clients that have a label of their own; every other one is `other`."""
+    global _clients
+    _clients = Allowed([name.strip() for name in names if name.strip()])
+    _promised.clear()
+    return _clients
+
+
+def watch(worker: Told) -> None:
+    """Show a worker's partitions and clocks on the page until `unwatch`."""
+    WORKERS.workers.append(worker)
+
+
+def unwatch(worker: Told) -> None:
+    """Take a worker off the page."""
+    WORKERS.workers.remove(worker)
 
 
 def record(partition: int, effects: Effects, seconds: float, records: int = 0) -> None:
@@ -93,26 +154,95 @@ def record(partition: int, effects: Effects, seconds: float, records: int = 0) -
                 log.warning("a step counts %r, which no metric has", name)
             _unknown[name] += 1
         elif labels:
-            counter.labels(*labels).inc(count)
+            counter.labels(*_bounded(counter._labelnames, labels)).inc(count)
         else:
             counter.inc(count)
-    for kind, delay in effects.delays:
-        DETECTION_DELAY.labels(kind).observe(max(0, delay) / 1000)
+    if effects.messages:
+        try:
+            _published(effects)
+        except msgspec.DecodeError as error:
+            log.warning("a message that was published is not counted: %s", error)
     TRANSACTION.observe(seconds)
     if records:
         RECORDS.labels(str(partition)).inc(records)
 
 
+def _published(effects: Effects) -> None:
+    """Count what was published by the client and policy it concerns."""
+    keys = []
+    for key, sent in published.alerts(effects.messages):
+        keys.append(key)
+        if sent.type == "breached" and sent.threshold == "breach":
+            _decision(sent, "missed").inc()
+    _delays(effects, keys)
+    for decided in published.outcomes(effects.messages):
+        if not decided.first:
+            continue
+        if decided.outcome == "met":
+            _decision(decided, "met").inc()
+        if decided.target_ms:
+            ratio = decided.elapsed_ms / decided.target_ms
+            ELAPSED.labels(_labels["tenant"](decided.tenant), decided.indicator).observe(ratio)
+        if decided.implied:
+            IMPLIED.labels(_labels["source"](decided.source), decided.indicator).inc()
+
+
+def _delays(effects: Effects, keys: Sequence[bytes]) -> None:
+    """Note how late alerts were detected, each with its ticket as exemplar."""
+    named = len(keys) == len(effects.delays)
+    for n, (kind, delay) in enumerate(effects.delays):
+        exemplar = {"ticket": keys[n].decode("utf-8", "replace")[:100]} if named else None
+        DETECTION_DELAY.labels(kind).observe(max(0, delay) / 1000, exemplar)
+
+
+def _decision(what: published.Sent | published.Decided, outcome: str) -> Counter:
+    tenant, policy = _labels["tenant"](what.tenant), _labels["policy"](what.policy)
+    return DECISIONS.labels(tenant, _clients(what.client), policy, what.indicator, outcome)
+
+
+def _bounded(names: Sequence[str], values: Sequence[str]) -> list[str]:
+    return [_labels.get(name, _as_it_is)(value) for name, value in zip(names, values, strict=True)]
+
+
+def ingested(source: str, events: int, delay: float) -> None:
+    """Count events that ingest wrote to the journal; `delay` is their mean age in seconds."""
+    source = _labels["source"](source)
+    INGESTED.labels(source).inc(events)
+    EVENT_DELAY.labels(source).observe(max(0.0, delay))
+    LAST_EVENT.labels(source).set(time.time())
+
+
 def rejected(source: str, reason: str) -> None:
     """Count a delivery that ingest could not understand."""
-    COUNTERS["rejected"].labels(source, reason).inc()
+    counter = COUNTERS["rejected"]
+    counter.labels(*_bounded(("source", "reason"), (source, reason))).inc()
 
 
-def book_in_force(tenant: str, version: str) -> None:
-    """Say which version of a tenant's book was read last."""
-    _book.labels(tenant).info({"version": version})
+def failed(partition: int, state: str) -> None:
+    """Count that a partition was `lost` for now, or `parked` for good."""
+    LOST.labels(str(partition), state).inc()
 
 
-def page() -> bytes:
-    """Return the page that Prometheus reads."""
-    return prometheus_client.generate_latest(REGISTRY)
+def promise(books: Books) -> None:
+    """Begin the counters of what the books promise at nothing: the first breach is then a rise."""
+    for tenant in books.tenants():
+        known = books.of(tenant)
+        if _promised.get(tenant) == known.fingerprint:
+            continue
+        _promised[tenant] = known.fingerprint
+        for policy in known.versions[-1].book.policies:
+            for indicator in policy.targets:
+                for client in (*sorted(_clients.values), OTHER):
+                    for outcome in ("met", "missed"):
+                        DECISIONS.labels(
+                            _labels["tenant"](tenant), client, _labels["policy"](policy.name),
+                            indicator.label, outcome,
+                        )  # fmt: skip
+
+
+def page(accept: str = "") -> tuple[bytes, str]:
+    """Return the page and its content type: OpenMetrics, with exemplars, for those who ask for it."""
+    for worker in WORKERS.workers:
+        promise(worker.books)
+    encode, content_type = exposition.choose_encoder(accept)
+    return encode(REGISTRY), content_type

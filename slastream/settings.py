@@ -40,6 +40,8 @@ class Settings:
     """Source -> tenant, for topics that one tenant fills: `SLASTREAM_TENANTS=jira=acme,...`."""
     timezones: Mapping[str, str] = field(default_factory=dict)
     """Source -> zone of times without an offset."""
+    metric_clients: str = ""
+    """Clients that have metrics of their own, separated by commas; all others are `other`."""
     log_level: str = "info"
     session_timeout: float = 6.0
     heartbeat_interval: float = 1.0

@@ -30,6 +30,8 @@ from slastream.engine.partition import Partition
 from slastream.engine.row import deadline_of
 from slastream.engine.store import Store
 from slastream.kafka.security import client_options
+from slastream.observe.census import Census
+from slastream.observe.owned import Owned, Told
 from slastream.settings import Settings
 from slastream.stream.actor import Actor
 from slastream.stream.changelog import DeadlineOf, Recovered
@@ -82,6 +84,8 @@ class Worker:
         self._app: BatchApp | None = None
         self._ingest: Ingest | None = None
         self._assignment: frozenset[int] = frozenset()
+        self._recovered: dict[int, Recovered] = {}
+        self.census = Census(metrics.allow_clients(settings.metric_clients.split(",")))
 
     # -- life
 
@@ -177,7 +181,7 @@ class Worker:
         settings = self.settings
         if not settings.web_port:
             return
-        pages = Pages(settings.web_host, settings.web_port, self._told_ready, self._gauges)
+        pages = Pages(settings.web_host, settings.web_port, self._told_ready)
         try:
             await pages.start()
         except OSError as error:
@@ -187,6 +191,12 @@ class Worker:
                 hint="choose another port, or 0 for none",
             ) from error
         stack.push_async_callback(pages.stop)
+        told = Told(
+            settings.topic("tickets"), self._owned, self.census, self.books, self._clock_offset
+        )
+        metrics.watch(told)
+        stack.callback(metrics.unwatch, told)
+        stack.callback(self.census.close)
 
     def _ask_the_time(self, stack: contextlib.AsyncExitStack, producer: AIOKafkaProducer) -> None:
         assert self._ground is not None
@@ -249,7 +259,7 @@ class Worker:
             tenants=settings.tenants,
             timezones=settings.timezones,
             simulated=settings.time == "log",
-            on_events=_ingested,
+            on_events=metrics.ingested,
             on_rejected=metrics.rejected,
         )
 
@@ -292,13 +302,17 @@ class Worker:
 
     def _committed(self, number: int, effects: Effects, seconds: float, records: int) -> None:
         metrics.record(number, effects, seconds, records)
+        self.census.committed(number, effects.standings)
 
     def _changed(self, number: int, state: str, recovered: Recovered | None) -> None:
-        metrics.STATE.labels(str(number)).set(state == "ready")
+        if state in ("lost", "parked"):
+            metrics.failed(number, state)
         if recovered is None:
+            self.census.drop(number)
             return
-        metrics.RECOVERY.labels(str(number)).set(recovered.seconds)
-        metrics.RECOVERED.labels(str(number)).set(recovered.rows)
+        self._recovered[number] = recovered
+        if self.settings.web_port:
+            self.census.open(number, recovered.store)
         log.info(
             "partition %d: recovered %d rows in %.1f s%s",
             number, recovered.rows, recovered.seconds,
@@ -313,22 +327,19 @@ class Worker:
             },
         }
 
-    def _gauges(self) -> None:
-        topic = self.settings.topic("tickets")
+    def _owned(self) -> list[Owned]:
+        """What the metrics page tells of each partition of ours."""
+        found = []
         for number, actor in self.owners.actors.items():
-            lag = actor.post.source.lag(actor.post.tp)
-            if lag is not None:
-                metrics.LAG.labels(topic, str(number)).set(lag)
-            metrics.PARTITION_TIME.labels(str(number)).set(actor.time / 1000)
-            due = actor.next_due
-            metrics.OLDEST_DUE.labels(str(number)).set(0 if due is None else due / 1000)
-        if isinstance(self.clock, WallClock):
-            metrics.CLOCK_OFFSET.set(self.clock.apart / 1000)
+            lag, due, last = None, None, self._recovered.get(number)
+            if actor.state == "ready":
+                lag, due = actor.post.source.lag(actor.post.tp), actor.next_due
+            told = (None, 0) if last is None else (last.seconds, last.rows)
+            found.append(Owned(number, actor.state, actor.time, due, lag, *told))
+        return found
 
-
-def _ingested(source: str, events: int, delay: float) -> None:
-    metrics.INGESTED.labels(source).inc(events)
-    metrics.EVENT_DELAY.labels(source).observe(max(0.0, delay))
+    def _clock_offset(self) -> float | None:
+        return self.clock.apart / 1000 if isinstance(self.clock, WallClock) else None
 
 
 @contextlib.contextmanager

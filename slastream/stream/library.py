@@ -15,7 +15,6 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from slastream import metrics
 from slastream.core.books import Books
 from slastream.core.errors import SlastreamError
 from slastream.core.policy import Book
@@ -79,7 +78,6 @@ class Library:
                     continue
                 if self._books.add(book):
                     log.info("book %s of %s is in force", book.version, book.tenant)
-                    metrics.book_in_force(book.tenant, book.version)
                     self._on_book(book)
 
     async def publish(self, told: Sequence[tuple[Book, bytes]], producer: AIOKafkaProducer) -> int:

@@ -17,11 +17,9 @@ class Pages:
         host: str,
         port: int,
         ready: Callable[[], dict[str, object]],
-        refresh: Callable[[], None],
     ) -> None:
         self._host, self._port = host, port
         self._ready = ready
-        self._refresh = refresh
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -41,12 +39,9 @@ class Pages:
         told = self._ready()
         return web.json_response(told, status=200 if told["ready"] else 503)
 
-    async def _metrics(self, _: web.Request) -> web.Response:
-        self._refresh()
-        return web.Response(
-            body=metrics.page(),
-            headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
-        )
+    async def _metrics(self, request: web.Request) -> web.Response:
+        body, content_type = metrics.page(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def stop(self) -> None:
         if self._runner is not None:

@@ -1,17 +1,30 @@
-"""What a committed step adds to the page."""
+"""What a committed step adds to the page, and what the page never lets grow without end."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
+import orjson
 import pytest
 
 from slastream import metrics
-from slastream.engine.effects import Effects
+from slastream.core.books import Books
+from slastream.engine.effects import Effects, Message
+from slastream.observe.census import Census
+from slastream.observe.labels import Allowed, Bounded
+from slastream.observe.owned import Owned, Told
 
 
 def value(name: str, **labels: str) -> float:
     return metrics.REGISTRY.get_sample_value(f"slastream_{name}", labels) or 0.0
+
+
+@pytest.fixture(autouse=True)
+def _clients() -> Iterator[None]:
+    metrics.allow_clients(["big"])
+    yield
+    metrics.allow_clients([])
 
 
 def test_a_step_is_counted() -> None:
@@ -27,7 +40,7 @@ def test_a_step_is_counted() -> None:
     assert value("duplicates_total", source="cw") == 2
     assert value("journal_records_total", partition="7") == 500
     assert value("detection_delay_seconds_sum", type="breached") == pytest.approx(0.04)
-    assert b"slastream_build_info" in metrics.page()
+    assert b"slastream_build_info" in metrics.page()[0]
 
 
 def test_an_unknown_count_is_said_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
@@ -35,3 +48,101 @@ def test_an_unknown_count_is_said_and_harms_nobody(caplog: pytest.LogCaptureFixt
     metrics.record(0, Effects(counts=Counter({("nonsense", "x"): 1})), 0.0)
 
     assert "nonsense" in caplog.text
+
+
+def message(output: str, kind: str, **more: object) -> Message:
+    told = {
+        "tenant": "t2", "source": "cw", "ticket": "1", "client": "big", "policy": "gold",
+        "indicator": "resolution", "threshold": "breach", "finality": "provisional",
+        "outcome": "met", "target_ms": 1000, "elapsed_ms": 1500, "implied": False,
+        "replaces": None, **more,
+    }  # fmt: skip
+    headers = [("ce_specversion", b"1.0"), ("ce_type", f"io.slastream.sla.{kind}.v1".encode())]
+    return Message(output, b"t2/cw/1", orjson.dumps(told), headers)  # type: ignore[arg-type]
+
+
+def decided(**labels: str) -> float:
+    told = {"tenant": "t2", "client": "big", "policy": "gold", "indicator": "resolution"}
+    return value("decisions_total", **told | labels)
+
+
+def test_a_breach_is_decided_when_it_is_announced_and_once() -> None:
+    """A missed promise counts at its breach, not again at a reminder or when the ticket ends."""
+    metrics.record(0, Effects(messages=[
+        message("alerts", "at_risk", threshold="75%"),
+        message("alerts", "breached"),
+        message("alerts", "breached", threshold="+1h"),
+        message("alerts", "cleared"),
+        message("outcomes", "outcome", outcome="missed"),
+    ]), 0.0)  # fmt: skip
+
+    assert decided(outcome="missed") == 1
+
+
+def test_a_promise_kept_is_decided_once() -> None:
+    """What follows the first outcome of a milestone, as final or as retracted, counts no more."""
+    metrics.record(0, Effects(messages=[
+        message("outcomes", "outcome", indicator="plan", implied=True),
+        message("outcomes", "outcome", indicator="plan", replaces="a", finality="final"),
+        message("outcomes", "outcome", indicator="plan", replaces="a", finality="retracted"),
+    ]), 0.0)  # fmt: skip
+
+    assert decided(indicator="plan", outcome="met") == 1
+    assert value("elapsed_ratio_sum", tenant="t2", indicator="plan") == pytest.approx(1.5)
+    assert value("implied_milestones_total", source="cw", indicator="plan") == 1
+
+
+def test_a_client_that_is_not_listed_is_other() -> None:
+    """A desk with a thousand clients has as many series as it lists clients, and one more."""
+    for client in ("small", "smaller"):
+        metrics.record(0, Effects(messages=[message("alerts", "breached", client=client)]), 0.0)
+
+    assert decided(outcome="missed", client="other") == 2
+
+
+def test_delays_carry_their_ticket_as_an_exemplar() -> None:
+    """OpenMetrics names the ticket of a slow detection; the plain format has no place for it."""
+    effects = Effects(messages=[message("alerts", "breached")], delays=[("breached", 3_000)])
+    metrics.record(0, effects, 0.0)
+    body, content_type = metrics.page("application/openmetrics-text; version=1.0.0")
+
+    assert content_type.startswith("application/openmetrics-text")
+    assert b'# {ticket="t2/cw/1"} 3.0' in body
+    assert metrics.page()[1].startswith("text/plain")
+    assert b'ticket="' not in metrics.page()[0]
+
+
+def test_a_value_that_cannot_be_read_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """What was committed is committed: a message that metrics cannot read is said, once a step."""
+    metrics.record(0, Effects(messages=[Message("outcomes", b"k", b"{", [])]), 0.25)
+
+    assert "not counted" in caplog.text
+
+
+def test_labels_end() -> None:
+    """The value after the last that fits is `other`, and known ones stay what they are."""
+    bounded = Bounded(2)
+
+    assert [bounded(each) for each in ("a", "", "b", "a")] == ["a", "none", "other", "a"]
+    assert [Allowed(["a"])(each) for each in ("a", "b", None, "")] == ["a", "other", "none", "none"]
+
+
+def test_a_partition_that_is_not_ready_tells_its_state_alone() -> None:
+    """Lag and deadlines of a partition that is being opened or was lost are nobody's business."""
+    owned = [
+        Owned(0, "ready", 5_000, None, 3, 1.5, 20),
+        Owned(1, "lost", 5_000, 9_000, 4),
+    ]
+    told = Told("sla.tickets.v1", lambda: owned, Census(Allowed()), Books(), lambda: None)
+    metrics.watch(told)
+    try:
+        assert value("lag_records", topic="sla.tickets.v1", partition="0") == 3
+        assert value("partition_time_timestamp_seconds", partition="0") == 5
+        assert value("partition_state", partition="1", state="lost") == 1
+        page = metrics.page()[0].decode()
+    finally:
+        metrics.unwatch(told)
+
+    assert 'lag_records{partition="1"' not in page
+    assert "slastream_oldest_unfired_due_timestamp_seconds{" not in page
+    assert "slastream_lag_records{" not in metrics.page()[0].decode()
