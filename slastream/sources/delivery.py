@@ -27,13 +27,14 @@ class Delivery:
     received_at: Instant = 0
     timezone: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.headers:
+            lower = {name.lower(): raw for name, raw in self.headers.items() if raw is not None}
+            object.__setattr__(self, "headers", lower)
+
     def header(self, name: str) -> str | None:
         """Return a header's text; `name` in lower case, the delivery's own case does not matter."""
-        if not self.headers:
-            return None
         raw = self.headers.get(name)
-        if raw is None:
-            raw = next((v for k, v in self.headers.items() if k.lower() == name), None)
         return None if raw is None else raw.decode("utf-8", "replace").strip()
 
 

@@ -148,10 +148,10 @@ def test_the_story_has_the_ending_it_should(tmp_path: Path, source: str) -> None
     assert rows["response"]["elapsed_ms"] == 1_109_000
     assert rows["plan"]["elapsed_ms"] == 2_329_000
     assert parse_instant(rows["response"]["reached_at"]) == parse_instant(STORY[1][0])
-    # Open in Paris, not paused and not resolved: 1 h 02 min 49 s on Monday, 40 min on
-    # Tuesday (resumed at 12:31:27, in the noon break), 2 h 15 min on Wednesday, all of Thursday (8 h 30 min), and
-    # Friday until 16:52:09 (7 h 22 min 09 s); then after the reopening all of Monday from 09:15
-    # (7 h 45 min) and Tuesday until 10:59:59 (2 h 29 min 59 s).
+    # Open in Paris, not paused and not resolved: 1 h 02 min 49 s on Monday, 40 min on Tuesday (it
+    # was resumed at 12:31:27, in the noon break), 2 h 15 min on Wednesday, all of Thursday (8 h
+    # 30 min), and Friday until 16:52:09 (7 h 22 min 09 s); then after the reopening all of Monday
+    # from 09:15 (7 h 45 min) and Tuesday until 10:59:59 (2 h 29 min 59 s).
     spent = ((1, 2, 49), (0, 40, 0), (2, 15, 0), (8, 30, 0), (7, 22, 9), (7, 45, 0), (2, 29, 59))
     assert rows["resolution"]["elapsed_ms"] == 1_000 * sum(
         hours * 3_600 + minutes * 60 + seconds for hours, minutes, seconds in spent

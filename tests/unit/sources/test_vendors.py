@@ -201,6 +201,23 @@ def test_an_edited_comment_answers_nobody() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        *([5], ["my name"], [["name"]], [None], "name", 7),
+        [{"name": "x", "self": "y"}],
+        {"ongoingCycle": 5},
+        {"completedCycles": [3]},
+        {"name": 4, "ongoingCycle": {"breached": "?"}},
+    ],
+)
+def test_custom_fields_of_other_shapes_in_jira(value: Any) -> None:
+    """A custom field is the client or a clock by its shape alone; all others say nothing."""
+    told = jira({}, {"customfield_10001": value})
+
+    assert (told.client, told.reported) == (UNSET, UNSET)
+
+
 def test_zendesk_actor() -> None:
     """Zendesk's -1 is a machine, the requester a customer, the assignee an agent."""
     found = []
