@@ -100,7 +100,7 @@ def publish(
 
 
 async def _publish(settings: Settings, told: Sequence[tuple[Book, bytes]]) -> int:
-    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+    from aiokafka import AIOKafkaProducer
 
     from slastream.cli.journal import partitions
     from slastream.core.books import Books
@@ -108,9 +108,7 @@ async def _publish(settings: Settings, told: Sequence[tuple[Book, bytes]]) -> in
     from slastream.stream.library import Library
 
     client, topic = client_options(settings.broker), settings.topic("books")
-    async with AIOKafkaConsumer(**client, group_id=None) as consumer:
-        count = len(await partitions(consumer, settings, topic))
-    library = Library(client, topic, count, Books())
+    library = Library(client, topic, await partitions(settings, topic), Books())
     try:
         await library.opened()
         async with AIOKafkaProducer(**client, acks="all", enable_idempotence=True) as producer:

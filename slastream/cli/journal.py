@@ -6,16 +6,15 @@ It joins no group and commits nothing, so a worker never notices.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from slastream import wire
 from slastream.core.errors import Misconfigured, Rejected
 from slastream.core.policy import Book
-from slastream.kafka.reach import explained
+from slastream.kafka.admin import describe
 from slastream.kafka.security import client_options
 from slastream.offline.alerts import Arrival
 from slastream.settings import Settings
@@ -71,6 +70,9 @@ async def _records(settings: Settings, name: str, key: bytes | None) -> AsyncIte
     """Yield the committed records of a topic up to its present end."""
     client = client_options(settings.broker)
     topic = settings.topic(name)
+    count = await partitions(settings, topic)
+    numbers = range(count) if key is None else [partition_of(key, count)]
+    tps = [TopicPartition(topic, number) for number in numbers]
     consumer = AIOKafkaConsumer(
         **client,
         group_id=None,
@@ -78,17 +80,7 @@ async def _records(settings: Settings, name: str, key: bytes | None) -> AsyncIte
         auto_offset_reset="earliest",
         isolation_level="read_committed",
     )
-    try:
-        await consumer.start()
-    except KafkaError as error:
-        await consumer.stop()
-        problem = await explained(error, client)
-        raise Misconfigured(problem.sentence, where=settings.broker, hint=problem.hint) from None
-    try:
-        parts = await partitions(consumer, settings, topic)
-        if key is not None:
-            parts = [partition_of(key, len(parts))]
-        tps = [TopicPartition(topic, number) for number in parts]
+    async with consumer:
         consumer.assign(tps)
         await consumer.seek_to_beginning(*tps)
         for tp, end in (await consumer.end_offsets(tps)).items():
@@ -96,17 +88,15 @@ async def _records(settings: Settings, name: str, key: bytes | None) -> AsyncIte
                 for records in (await consumer.getmany(tp, timeout_ms=500)).values():
                     for record in records:
                         yield record
-    finally:
-        await consumer.stop()
 
 
-async def partitions(consumer: Any, settings: Settings, topic: str) -> Sequence[int]:
-    """Return the partitions of a topic; raises `Misconfigured` when it is not there."""
-    found = set() if topic not in await consumer.topics() else consumer.partitions_for_topic(topic)
-    if not found:
+async def partitions(settings: Settings, topic: str) -> int:
+    """Return how many partitions a topic has; raises `Misconfigured` when it is not there."""
+    found = (await describe(client_options(settings.broker), [topic])).get(topic)
+    if found is None:
         raise Misconfigured(
             f"there is no topic {topic}",
             where=settings.broker,
             hint="slastream topics create, or another --prefix",
         )
-    return sorted(found)
+    return found.partitions
