@@ -154,7 +154,9 @@ def alert(
     told["elapsed_ms"] = counted
     if clock.target is not None:
         told["remaining_ms"] = clock.target - counted
+    cycle = clock.cycle if before is None else before.cycle
     told |= {
+        "cycle": cycle,
         "type": notice.type,
         "threshold": notice.text,
         "severity": "warning" if notice.kind == AT_RISK else "critical",
@@ -163,7 +165,7 @@ def alert(
         ),
         "detected_at": format_instant(now),
         "late": now - at > LATE_AFTER + options.grace,
-        "dedup_key": dedup_key(key, clock, notice.kind),
+        "dedup_key": dedup_key(key, clock.indicator, cycle, notice.kind),
         "because": because(rows, BECAUSE_ROWS),
     }
     # The ticket's own type must not be lost under the alert's: the alert's is in `ce_type`.

@@ -253,7 +253,8 @@ def _take_back(key: str, ticket: Fold, told: Told, notices: list[Notice]) -> Non
         if entry.how not in (SENT, CLEARED):
             continue
         clock = _clock_of(ticket, entry.indicator, entry.cycle)
-        same = [hit for hit in clock.hits if hit.kind == entry.kind and hit.text == entry.text]
+        hits = clock.hits if clock.cycle == entry.cycle else []
+        same = [hit for hit in hits if hit.kind == entry.kind and hit.text == entry.text]
         hit = next((hit for hit in same if hit.at == entry.at), None)
         if hit is None:
             if entry.how == SENT or entry.kind == BREACH:
@@ -375,11 +376,9 @@ def _retract_vanished(key: str, ticket: Fold, told: Told, outcomes: list[Decided
             _retract(key, _clock_of(ticket, before.indicator, before.cycle), before, outcomes)
 
 
-def dedup_key(key: str, clock: Clock, kind: int) -> str:
+def dedup_key(key: str, indicator: int, cycle: int, kind: int) -> str:
     """Return what folds an alert with what clears it: at most 200 ASCII bytes, ending in the kind."""
-    tail = (
-        f"/{_LABELS[clock.indicator]}/{clock.cycle}/{'at_risk' if kind == AT_RISK else 'breached'}"
-    )
+    tail = f"/{_LABELS[indicator]}/{cycle}/{'at_risk' if kind == AT_RISK else 'breached'}"
     if len(key) + len(tail) <= 200 and key.isascii():
         return key + tail
     return fact_id(key) + tail

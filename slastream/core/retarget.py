@@ -116,7 +116,11 @@ def _judge_anew(
 
 def _hit_anew(clock: Clock, at: Instant, passed: tuple[Step, ...], breached: Instant) -> None:
     """Record the levels that the new target, not the passing of time, has reached."""
-    standing = {(hit.kind, hit.text) for hit in clock.hits if hit.on}
+    standing = {
+        (hit.kind, hit.text)
+        for hit in clock.hits
+        if hit.on or (hit.kind != AT_RISK and hit.off != "retargeted")
+    }
     for step in passed:
         if (step.kind, step.text) in standing:
             continue

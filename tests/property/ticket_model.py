@@ -229,7 +229,7 @@ class Ticket:
             "target": self.length(promise, started), "phase": "pending" if later else "running",
             "runs": [] if later else [[started, None]], "waits": [], "base": 0, "origin": 0,
             "reached": None, "breached": None, "spent": None, "due": None,
-            "armed": 0, "until": self.meant(promise, started),
+            "armed": 0, "said": False, "alarm": False, "until": self.meant(promise, started),
         }  # fmt: skip
         self.clocks.append(clock)
         return clock
@@ -245,6 +245,7 @@ class Ticket:
         at = self.over(clock, since, left)
         if at < until:
             clock["spent"] = at
+            clock["said"] = clock["alarm"] = True
             if clock["breached"] is None:
                 clock["breached"] = at
 
@@ -264,6 +265,8 @@ class Ticket:
         if clock["phase"] != "running":
             self._close(clock, at)
             clock["phase"] = "running"
+            if clock["spent"] is not None and not clock["said"]:
+                clock["said"] = clock["alarm"] = True
             clock["runs"].append([max(at, clock["started"]), None])
 
     def pause(self, clock: dict[str, Any], at: int) -> None:
@@ -276,7 +279,7 @@ class Ticket:
         at = max(at, clock["started"]) if clock["indicator"] != "resolution" else at
         clock["due"] = self.due(clock, at)
         self._close(clock, at)
-        clock["phase"], clock["reached"] = "stopped", at
+        clock["phase"], clock["reached"], clock["alarm"] = "stopped", at, False
 
     def _close(self, clock: dict[str, Any], at: int) -> None:
         for spans in (clock["runs"], clock["waits"]):
@@ -313,6 +316,10 @@ class Ticket:
             if clock["breached"] is None:
                 clock["breached"] = at
             clock["spent"] = self.crossing(clock, at)
+            if clock["phase"] == "running" and not clock["said"]:
+                clock["said"] = clock["alarm"] = True
+        else:
+            clock["said"] = clock["alarm"] = False
 
     def reopen(self, clock: dict[str, Any], at: int) -> None:
         options = clock["options"]
@@ -334,7 +341,7 @@ class Ticket:
                 if clock["breached"] is None:
                     clock["breached"] = at
         clock["reached"] = None
-        self.run(clock, at)
+        (self.pause if self.waits(clock) else self.run)(clock, at)
         self.retarget(clock, at)
 
     # -- one event
@@ -434,15 +441,13 @@ class Ticket:
         if phase == "stopped":
             if resolution and self.state in ORDER[:4]:
                 self.reopen(clock, at)
-                if self.waits(clock) and not clock.get("old") and clock["reached"] is None:
-                    self.pause(clock, at)
-                elif self.waits(clock) and clock.get("old"):
+                if clock.get("old") and self.waits(clock):
                     self.pause(self.clocks[-1], at)
         elif self.state == "cancelled":
             clock["due"] = self.due(clock, at) if phase != "cancelled" else clock["due"]
             clock["started"] = at if phase == "pending" else clock["started"]
             self._close(clock, at)
-            clock["phase"] = "cancelled"
+            clock["phase"], clock["alarm"] = "cancelled", False
         elif self.state in DONE:
             self.stop(clock, at)
         elif self.waits(clock):
@@ -540,4 +545,5 @@ def _read(ticket: Ticket, clock: dict[str, Any], end: int) -> dict[str, Any]:
         "reached": clock["reached"],
         "breached": breached,
         "superseded": breached is not None and clock["spent"] is None,
+        "alarm": clock["alarm"],
     }

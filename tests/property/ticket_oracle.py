@@ -416,7 +416,7 @@ def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
         return [*found, f"{len(ours['clocks'])} clocks, the model has {len(theirs['clocks'])}"]
     for mine, other in zip(ours["clocks"], theirs["clocks"], strict=True):
         for name, value in other.items():
-            if mine[name] != value:
+            if name in mine and mine[name] != value:
                 found.append(
                     f"{other['indicator']} {other['cycle']} {name}: slastream says "
                     f"{_show(name, mine[name])}, the model {_show(name, value)}"
