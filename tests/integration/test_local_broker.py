@@ -14,7 +14,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import ProducerFenced
 
-from slastream.kafka.local import BrokerFailed, LocalBroker, LocalCluster
+from slastream.kafka.cluster import LocalCluster
+from slastream.kafka.local import BrokerFailed, LocalBroker
 from slastream.kafka.ports import answers
 
 
