@@ -89,7 +89,7 @@ async def test_lines_pages_and_a_graceful_end(
         "ready": True,
         "partitions": {"0": "ready", "1": "ready"},
     }
-    assert b"slastream_partition_ready" in page(settings, "/metrics")[1]
+    assert b"slastream_build_info" in page(settings, "/metrics")[1]
     assert page(settings, "/router/")[0] == 404
     began = time.monotonic()
     worker.send_signal(signal.SIGTERM)
