@@ -157,7 +157,7 @@ def record(partition: int, effects: Effects, seconds: float, records: int = 0) -
             counter.labels(*_bounded(counter._labelnames, labels)).inc(count)
         else:
             counter.inc(count)
-    if effects.messages:
+    if effects.messages or effects.delays:
         try:
             _published(effects)
         except msgspec.DecodeError as error:

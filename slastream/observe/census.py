@@ -56,6 +56,8 @@ class Portion:
     def count(self, store: Store, seconds: float) -> None:
         """Count rows for about so long; `complete` says when there are no more."""
         limit = time.perf_counter() + seconds
+        if self.complete:
+            return
         if not self._waiting:
             self._waiting = dict(islice(store.scan(self._reach), CHUNK))
             if not self._waiting:
