@@ -43,14 +43,14 @@ class Portion:
         """By tenant and source, then by condition."""
         self.complete = False
         self._reach: bytes | None = None
-        self._waiting: dict[bytes, bytes] = {}
+        self._waiting: list[tuple[bytes, bytes]] = []
+        """Rows as they were when the count came by; what changed since was told by `change`."""
 
     def change(self, key: bytes, before: Standing | None, after: Standing | None) -> None:
         """Take in what a committed step changed of one row."""
         if not self.complete and (self._reach is None or key > self._reach):
-            return  # the count has yet to come by, and will find it as it is now
-        if self._waiting.pop(key, None) is None:
-            self._add(key, before, -1)
+            return  # the count has yet to come by, and will find it as it is then
+        self._add(key, before, -1)
         self._add(key, after, 1)
 
     def count(self, store: Store, seconds: float) -> None:
@@ -59,13 +59,13 @@ class Portion:
         if self.complete:
             return
         if not self._waiting:
-            self._waiting = dict(islice(store.scan(self._reach), CHUNK))
+            self._waiting = list(islice(store.scan(self._reach), CHUNK))
             if not self._waiting:
                 self.complete = True
                 return
-            self._reach = next(reversed(self._waiting))
+            self._reach = self._waiting[-1][0]
         while self._waiting and time.perf_counter() < limit:
-            key, data = self._waiting.popitem()
+            key, data = self._waiting.pop()
             if not key.startswith(NOTE):
                 self._add(key, standing(decode_row(data)), 1)
 
