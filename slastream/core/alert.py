@@ -334,6 +334,9 @@ def _decide(
         or now >= final_at
     )
     outcome = clock.outcome
+    if before is not None and before.final and not before.retracted:
+        same = (before.outcome, before.reached, before.elapsed)
+        final = final or same == (outcome, clock.reached, clock.elapsed)
     now_is = Published(
         clock.indicator, clock.cycle, outcome, final, clock.reached, clock.elapsed, "",
         False, clock.target, clock.breached, clock.paused,

@@ -115,8 +115,11 @@ def look(key: str, row: Row, now: Instant, books: TenantBooks) -> Announcement:
 
 def refold(row: Row, source: str, books: TenantBooks) -> None:
     """Fold a row's facts anew: after a late event, or under other books."""
+    reached = row.fold.horizon
     row.books = books.fingerprint
     row.fold = fold(row.facts, row.told_attributes, source, books)
+    # What had come to pass by then has come to pass, whatever else is now different.
+    row.fold.advance(reached, books)
 
 
 def check_state(event: Event) -> None:

@@ -39,10 +39,22 @@ SWEEP_SCAN = 20_000
 
 
 class Partition:
-    """The tickets of one journal partition. Holds no state but its store's and its time."""
+    """The tickets of one journal partition. Holds no state but its store's and its time.
 
-    def __init__(self, number: int, store: Store, books: Books, keep: Millis | None = KEEP) -> None:
+    An `exact` partition announces each deadline at its own instant, as a worker that is never late
+    would: for simulated time, which moves in leaps.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        store: Store,
+        books: Books,
+        keep: Millis | None = KEEP,
+        exact: bool = False,
+    ) -> None:
         self.number = number
+        self.exact = exact
         self.store = store
         self.books = books
         self.keep = keep
@@ -91,7 +103,7 @@ class Partition:
         for seen, (key, data) in enumerate(self.store.scan(self._swept_to)):
             self._swept_to = key
             if not key.startswith(NOTE):
-                step_.sweep(key, data, self.time)
+                step_.sweep(key, data)
             if seen + 1 >= SWEEP_SCAN or len(step_.effects.rows) >= limit or step_.swept >= limit:
                 break
         else:
@@ -239,7 +251,7 @@ class _Step:
             add(row, fact, event, books)
             self._changed[key] = self._partition.time
 
-    def sweep(self, key: bytes, data: bytes, now: Instant) -> None:
+    def sweep(self, key: bytes, data: bytes) -> None:
         """Judge one row again if other books have judged it."""
         tenant, source, _ = split_key(key.decode("utf-8", "surrogatepass"))
         books = self._partition.books.of(tenant)
@@ -249,7 +261,7 @@ class _Step:
         row = self._row(key)
         if row is None or row.books == books.fingerprint:
             return
-        held = row.held
+        held, now = row.held, max(self._partition.time, row.last_log)
         if self._renew(key, row, source, books):
             self._announce(key, row, now, books)
         elif not held:
@@ -275,10 +287,9 @@ class _Step:
             if not self._renew(key, row, source, books):
                 row.deadline = None
                 return
+            self._catch_up(key, row, now, now, books)
             if self._forgotten(row, now):
                 self._rows[key] = None
-                return
-            self._announce(key, row, now, books)
         except InvariantBroken:
             raise
         except Exception as error:
@@ -294,6 +305,20 @@ class _Step:
     def _forgotten(self, row: Row, now: Instant) -> bool:
         at = self._forget_at(row)
         return at is not None and now >= at
+
+    def _catch_up(
+        self, key: bytes, row: Row, now: Instant, until: Instant, books: TenantBooks
+    ) -> None:
+        """Announce what is due: at `now` once, or in exact time deadline by deadline."""
+        if not self._partition.exact:
+            self._announce(key, row, now, books)
+            return
+        while (
+            row.deadline is not None
+            and row.deadline <= until
+            and not self._forgotten(row, row.deadline)
+        ):
+            self._announce(key, row, row.deadline, books)
 
     def _announce(self, key: bytes, row: Row, now: Instant, books: TenantBooks) -> None:
         name = key.decode("utf-8", "surrogatepass")

@@ -37,6 +37,10 @@ OFFSETS_EVERY = 5.0
 """Seconds between two commits of the group's offset, which may lag and never leads."""
 
 RETRY = 1.0
+
+SWEEP = 200
+"""Rows judged again by a new book in one transaction, between which deadlines are looked at."""
+
 FENCED_WAIT = 3.0
 """Seconds after a fence before the partition is taken again, enough to hear that it is lost."""
 
@@ -232,6 +236,7 @@ class Actor:
                 await self._read_from_position()
             busy = await self._ingest()
             busy |= await self._fire()
+            busy |= await self._sweep()
             if time.monotonic() - self._group_at > OFFSETS_EVERY:
                 await self._commit_group_offset()
             if not busy:
@@ -282,6 +287,19 @@ class Actor:
             self._store.write({}, effects.deadlines_put, effects.deadlines_del)
             return True
         return False
+
+    async def _sweep(self) -> bool:
+        """Judge some rows again when a new book has come; returns whether there are more."""
+        assert self._engine is not None
+        effects = self._engine.sweep(SWEEP)
+        if effects is None:
+            return False
+        if effects.rows or effects.messages:
+            await self._commit(effects, self.position)
+        else:
+            assert self._store is not None
+            self._store.write({}, meta=effects.meta)
+        return True
 
     def _now(self) -> Instant:
         """Move the partition's time on, to the wall clock only while nothing waits to be read."""
@@ -340,6 +358,7 @@ class Actor:
                 "lineage": reached.lineage.encode(),
                 "changelog": b"%d" % ends[post.output("state")],
                 "written": b"%d" % time.time(),
+                **effects.meta,
             },
         )
         post.at("stored")

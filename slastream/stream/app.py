@@ -15,6 +15,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -71,6 +72,8 @@ class Worker:
         at: At | None = None,
     ) -> None:
         self.settings = settings
+        if engine is Partition and settings.time == "log":
+            engine = partial(Partition, exact=True)
         self._new_engine = engine
         self._deadline_of = deadlines
         self._at = at or crash_at(os.environ)

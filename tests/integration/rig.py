@@ -81,6 +81,9 @@ class Toy:
             effects.messages.append(Message("alerts", key, name, [("ce_id", name)]))
         return effects
 
+    def sweep(self, limit: int = 500) -> None:
+        return None
+
     @property
     def next_due(self) -> int | None:
         return self.store.first_deadline()
