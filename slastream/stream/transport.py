@@ -257,7 +257,20 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         pass
 
 
+class QuietProducer(driver.Producer):  # type: ignore[misc]
+    """Faust's own producer: it is started with the app and must get in, and sends nothing."""
+
+    def _settings_auth(self) -> Mapping[str, Any]:
+        options = self.app.consumer_options
+        return {
+            name: value
+            for name, value in options.items()
+            if name == "ssl_context" or name.startswith(("security_", "sasl_"))
+        }
+
+
 class BatchTransport(driver.Transport):  # type: ignore[misc]
     """The transport whose consumer yields batches."""
 
     Consumer = BatchConsumer
+    Producer = QuietProducer

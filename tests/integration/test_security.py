@@ -6,11 +6,14 @@ authorizer that guards whatever has a rule. The plain listener is the administra
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
+import os
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -259,13 +262,7 @@ class TestAcls:
         client = {"bootstrap_servers": secured.bootstrap}
         wanted = plan(prefix, 1)
         await admin.create(client, wanted)
-        connection = AIOKafkaAdminClient(**client)
-        await connection.start()
-        try:
-            for acl in acls.acls(wanted, prefix):
-                await _allow(connection, acl)
-        finally:
-            await connection.close()
+        await _allow_all(client, acls.acls(wanted, prefix))
         return prefix
 
     @pytest.fixture
@@ -323,6 +320,100 @@ class TestAcls:
             consumer.assign([partition])
             with pytest.raises(GroupAuthorizationFailedError):
                 await consumer.commit({partition: 0})
+
+
+BOOK = """\
+apiVersion: slastream/v1
+effective_from: 2026-01-01T00:00:00Z
+tenant: acme
+calendars: {always: 24x7}
+sources: {canonical: {preset: canonical}}
+policies:
+  - {name: all, calendar: always, targets: {resolution: {default: PT4H}}}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("listener", "told"),
+    [
+        pytest.param("SECURE", {**SECURE, **_password("SCRAM-SHA-512")}, id="scram-tls-acls"),
+        pytest.param("SECURE", {**SECURE, **TOKEN}, id="token-tls-acls"),
+        pytest.param("SASL", {**SASL, **_password("PLAIN")}, id="plain-acls"),
+        pytest.param(
+            "MUTUAL", {**TLS, "CERT_FILE": "client.pem", "KEY_FILE": "client.pem"}, id="mutual-tls"
+        ),
+    ],
+)
+async def test_worker_runs(
+    secured: LocalBroker,
+    pki: Path,
+    prefix: str,
+    tmp_path: Path,
+    listener: str,
+    told: dict[str, str],
+) -> None:
+    """The real worker takes a ticket in and publishes its clocks, with its own rights and no more."""
+    client = {"bootstrap_servers": secured.bootstrap}
+    wanted = plan(prefix, 1)
+    await admin.create(client, wanted)
+    if "MECHANISM" in told:
+        await _allow_all(client, acls.acls(wanted, prefix))
+    (tmp_path / "book.yaml").write_text(BOOK)
+    environ = {
+        **os.environ,
+        **_environment(pki, **told),
+        "SLASTREAM_BROKER": secured.address(listener),
+        "SLASTREAM_PREFIX": prefix,
+        "SLASTREAM_APP_ID": prefix,
+        "SLASTREAM_DATA_DIR": str(tmp_path / "data"),
+        "SLASTREAM_WEB_PORT": "0",
+    }
+    with (tmp_path / "log").open("wb") as log:
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "slastream", "worker", "--book", str(tmp_path / "book.yaml"),
+            env=environ, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        async with AIOKafkaProducer(**client, acks="all") as producer:
+            await producer.send_and_wait(f"{prefix}raw.canonical", _ticket(), b"1")
+        consumer = AIOKafkaConsumer(
+            f"{prefix}clocks.v1",
+            **client,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+        )
+        async with consumer:
+            first = asyncio.create_task(consumer.getone())
+            ended = asyncio.create_task(worker.wait())
+            await asyncio.wait((first, ended), timeout=40, return_when=asyncio.FIRST_COMPLETED)
+            if not first.done():
+                first.cancel()
+                pytest.fail((tmp_path / "log").read_text())
+            record = first.result()
+    finally:
+        if worker.returncode is None:
+            worker.terminate()
+        await worker.wait()
+
+    assert record.key == b"acme/canonical/1"
+    assert not [line for line in (tmp_path / "log").read_text().splitlines() if "ERROR" in line]
+
+
+def _ticket() -> bytes:
+    now = datetime.now(UTC).isoformat()
+    told = {"tenant": "acme", "source": "canonical", "ticket": "1", "kind": "created", "id": "1"}
+    return json.dumps({**told, "occurred_at": now, "created_at": now, "state": "new"}).encode()
+
+
+async def _allow_all(client: Mapping[str, Any], wanted: Iterable[acls.Acl]) -> None:
+    connection = AIOKafkaAdminClient(**client)
+    await connection.start()
+    try:
+        for acl in wanted:
+            await _allow(connection, acl)
+    finally:
+        await connection.close()
 
 
 async def _allow(connection: AIOKafkaAdminClient, acl: acls.Acl) -> None:
