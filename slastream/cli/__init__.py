@@ -23,6 +23,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "book": ("slastream.cli.book", "Publish policy books, and list what is in force."),
     "replay": ("slastream.cli.replay", "Publish a file of ticket events to Kafka."),
     "sources": ("slastream.cli.sources", "Which ticket systems are read, and how to wire one up."),
+    "gateway": ("slastream.cli.gateway", "Receive webhooks and write them to the raw topics."),
     "topics": ("slastream.cli.topics", "Create, compare and render the topics."),
 }
 """Verb -> (module with a `command`, its line in the help)."""
