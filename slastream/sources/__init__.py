@@ -18,7 +18,7 @@ from slastream.core.errors import Rejected
 from slastream.core.event import Event, split_key
 from slastream.sources.delivery import About, Delivery
 from slastream.sources.envelope import MAX_ITEMS, decode, is_structured, opened
-from slastream.sources.reading import ARRIVAL, as_ticket, deleted, finished
+from slastream.sources.reading import ARRIVAL, as_ticket, brief, deleted, finished
 
 __all__ = ["SOURCES", "About", "Delivery", "read", "read_value", "source_module"]
 
@@ -51,7 +51,7 @@ def source_module(name: str) -> ModuleType:
     """Return the module of a source. Raises `unknown_source`."""
     path = SOURCES.get(name)
     if path is None:
-        raise Rejected("unknown_source", f"{name!r:.60} is none of {', '.join(sorted(SOURCES))}")
+        raise Rejected("unknown_source", f"{brief(name)} is none of {', '.join(sorted(SOURCES))}")
     return importlib.import_module(path)
 
 
@@ -125,7 +125,7 @@ def _tombstone(module: ModuleType, delivery: Delivery) -> list[Event]:
         try:
             tenant, source, ticket = split_key(key)
         except ValueError:
-            raise Rejected("no_ticket", f"{key!r:.80} is no <tenant>/<source>/<ticket>") from None
+            raise Rejected("no_ticket", f"{brief(key)} is no <tenant>/<source>/<ticket>") from None
         if delivery.tenant and tenant != delivery.tenant:
             raise Rejected("wrong_tenant", f"delivered for {delivery.tenant}, keyed {tenant}"[:200])
         if delivery.source not in ("canonical", source):

@@ -17,6 +17,7 @@ from slastream.sources.reading import (
     as_number,
     as_text,
     as_ticket,
+    brief,
     channel_of,
     deleted,
     finished,
@@ -60,7 +61,7 @@ def events(doc: dict[str, Any], delivery: Delivery) -> list[Event]:
     action = doc.get("Action")
     kind = _KINDS.get(action.lower()) if isinstance(action, str) else None
     if kind is None:
-        raise Rejected("bad_kind", f"Action {action!r:.40} is none of {', '.join(_KINDS)}")
+        raise Rejected("bad_kind", f"Action {brief(action)} is none of {', '.join(_KINDS)}")
     what = (as_text(doc.get("EntityType"), "EntityType") or "ticket").lower().rstrip("s")
     # Names of fields come as the site's subscription wrote them.
     fields = {name.lower(): value for name, value in obj(doc, "Fields").items()}
@@ -84,7 +85,7 @@ def events(doc: dict[str, Any], delivery: Delivery) -> list[Event]:
         if kind == "deleted":
             deleted(event)
     else:
-        raise Rejected("not_a_ticket", f"an entity of type {what[:40]!r}")
+        raise Rejected("not_a_ticket", f"an entity of type {brief(what[:40])}")
     guid = as_text(doc.get("Guid"), "Guid")
     named = f"{guid}:{as_text(doc.get('Id'), 'Id')}:{sequence}"
     return finished(event, named if guid and sequence is not None else delivery.header("ce_id"))

@@ -22,6 +22,7 @@ from slastream.sources.reading import (
     as_instant,
     as_text,
     as_ticket,
+    brief,
     channel_of,
     deleted,
     finished,
@@ -63,11 +64,11 @@ def events(doc: dict[str, Any], delivery: Delivery) -> list[Event]:
         return _ticket_events(doc, {}, "updated", delivery)
     what = doc.get("Type", "ticket")
     if not isinstance(what, str) or what.lower() != "ticket":
-        raise Rejected("not_a_ticket", f"a callback about a {what!r:.40}")
+        raise Rejected("not_a_ticket", f"a callback about a {brief(what)}")
     action = doc.get("Action")
     kind = _KINDS.get(action.lower()) if isinstance(action, str) else None
     if kind is None:
-        raise Rejected("bad_kind", f"Action {action!r:.40} is none of {', '.join(_KINDS)}")
+        raise Rejected("bad_kind", f"Action {brief(action)} is none of {', '.join(_KINDS)}")
     entity = _entity(doc.get("Entity"))
     if kind == "deleted":
         return _deletion(doc, entity, delivery)

@@ -22,6 +22,7 @@ from slastream.sources.reading import (
     as_number,
     as_text,
     as_ticket,
+    brief,
     deleted,
     finished,
     maybe_instant,
@@ -59,12 +60,12 @@ def events(doc: dict[str, Any], delivery: Delivery) -> list[Event]:
         op = "d"
     kind = _KINDS.get(op)
     if kind is None:
-        raise Rejected("bad_kind", f"op {op[:20]!r} is none of {', '.join(_KINDS)}")
+        raise Rejected("bad_kind", f"op {brief(op[:20])} is none of {', '.join(_KINDS)}")
     before, after = (doc, doc) if flat else (obj(doc, "before"), obj(doc, "after"))
     origin = _flat_origin(doc) if flat else obj(doc, "source")
     row = before if kind == "deleted" else after
     if not row:
-        raise Rejected("not_an_object", f"a change {op!r} without its row")
+        raise Rejected("not_an_object", f"a change {brief(op)} without its row")
     table = as_text(origin.get("table"), "table") or "glpi_tickets"
     if table == "glpi_itilfollowups":
         event = _followup(row, kind, origin, delivery)
@@ -81,7 +82,7 @@ def ticket_of_key(key: str) -> str:
     try:
         found = orjson.loads(key)
     except orjson.JSONDecodeError:
-        raise Rejected("no_ticket", f"key {key!r:.80} is no JSON") from None
+        raise Rejected("no_ticket", f"key {brief(key)} is no JSON") from None
     if isinstance(found, dict):
         found = (obj(found, "payload") or found).get("id")
     return as_ticket(found, "the key's id")
@@ -177,7 +178,8 @@ def _when(
 ) -> Instant:
     """Return when it happened: the row's own time, unless this change left that as it was."""
     modified = row.get("date_mod")
-    stale = kind == "deleted" or (bool(before) and before.get("date_mod") == modified)
+    scalar = isinstance(modified, (str, int))
+    stale = kind == "deleted" or (bool(before) and scalar and before.get("date_mod") == modified)
     committed = as_number(origin.get("ts_ms"))
     if committed is not None and (stale or modified is None):
         return as_instant(committed, None, "source.ts_ms")

@@ -19,6 +19,7 @@ from slastream.sources.reading import (
     as_instant,
     as_text,
     as_ticket,
+    brief,
     channel_of,
     deleted,
     finished,
@@ -55,7 +56,7 @@ def events(doc: dict[str, Any], delivery: Delivery) -> list[Event]:
     if what == "Communication":
         return _communication(doc, delivery)
     if what != "HD Ticket":
-        raise Rejected("not_a_ticket", f"a document of type {what!r:.60}")
+        raise Rejected("not_a_ticket", f"a document of type {brief(what)}")
     zone = delivery.timezone
     modified = doc.get("modified")
     event = Event(

@@ -19,6 +19,7 @@ from slastream.sources.reading import (
     as_instant,
     as_text,
     as_ticket,
+    brief,
     channel_of,
     deleted,
     finished,
@@ -69,7 +70,7 @@ def events(doc: dict[str, Any], delivery: Delivery) -> list[Event]:
 def _number(value: object) -> str:
     match = _NUMBER.fullmatch(as_ticket(value, "the ticket's id"))
     if match is None:
-        raise Rejected("bad_ticket", f"{value!r:.60} is no number such as 2231 or INC-2231")
+        raise Rejected("bad_ticket", f"{brief(value)} is no number such as 2231 or INC-2231")
     return match[1]
 
 
@@ -166,7 +167,7 @@ def _app_event(doc: dict[str, Any], delivery: Delivery) -> list[Event]:
     data = obj(doc, "data")
     ticket = obj(data, "ticket")
     if not ticket:
-        raise Rejected("not_a_ticket", f"event {what[:60]!r} without a ticket")
+        raise Rejected("not_a_ticket", f"event {brief(what[:60])} without a ticket")
     when = doc.get("timestamp")
     if isinstance(when, float) and 0 <= when < 1e11:
         when = int(when)

@@ -17,6 +17,7 @@ from slastream.sources.reading import (
     as_instant,
     as_text,
     as_ticket,
+    brief,
     channel_of,
     deleted,
     finished,
@@ -60,7 +61,7 @@ def events(doc: dict[str, Any], delivery: Delivery) -> list[Event]:
     what = doc.get("event", "update")
     kind = _KINDS.get(what) if isinstance(what, str) else None
     if kind is None:
-        raise Rejected("bad_kind", f"event {what!r:.40} is none of {', '.join(_KINDS)}")
+        raise Rejected("bad_kind", f"event {brief(what)} is none of {', '.join(_KINDS)}")
     if not item:
         raise Rejected("not_an_object", "item is missing")
     if parent or "itemtype" in item:
@@ -78,7 +79,7 @@ def _child(
 ) -> list[Event]:
     of = as_text(item.get("itemtype", "Ticket"), "itemtype")
     if of != "Ticket":
-        raise Rejected("not_a_ticket", f"belongs to a {of!r:.40}")
+        raise Rejected("not_a_ticket", f"belongs to a {brief(of)}")
     event = _event(ticket or {"id": item.get("items_id")}, item, delivery)
     if kind == "created":
         event.kind = "comment"

@@ -21,6 +21,7 @@ from slastream.sources.reading import (
     as_number,
     as_text,
     as_ticket,
+    brief,
     deleted,
     finished,
     first,
@@ -62,12 +63,12 @@ def events(doc: dict[str, Any], delivery: Delivery) -> list[Event]:
     issue = obj(doc, "issue")
     if not issue:
         if "webhookEvent" in doc:
-            raise Rejected("not_a_ticket", f"webhook {doc['webhookEvent']!r:.60} without an issue")
+            raise Rejected("not_a_ticket", f"webhook {brief(doc['webhookEvent'])} without an issue")
         issue = doc
     name = doc.get("webhookEvent", "")
     kind = _KINDS.get(name) if isinstance(name, str) and name else "updated"
     if kind is None:
-        raise Rejected("bad_kind", f"webhookEvent {name!r:.60} is none of {', '.join(_KINDS)}")
+        raise Rejected("bad_kind", f"webhookEvent {brief(name)} is none of {', '.join(_KINDS)}")
     fields = obj(issue, "fields")
     occurred_at = doc.get("timestamp")
     changelog = obj(doc, "changelog")

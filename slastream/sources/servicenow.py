@@ -18,6 +18,7 @@ from slastream.sources.reading import (
     as_number,
     as_text,
     as_ticket,
+    brief,
     channel_of,
     deleted,
     finished,
@@ -60,7 +61,7 @@ def events(doc: dict[str, Any], delivery: Delivery) -> list[Event]:
     action = (delivery.header("action") or ("insert" if sequence == 0 else "update")).lower()
     kind = _ACTIONS.get(action)
     if kind is None:
-        raise Rejected("bad_kind", f"action {action[:40]!r} is none of {', '.join(_ACTIONS)}")
+        raise Rejected("bad_kind", f"action {brief(action[:40])} is none of {', '.join(_ACTIONS)}")
     event = Event(
         tenant=delivery.tenant,
         source=delivery.source,

@@ -80,8 +80,9 @@ def events(doc: dict[str, Any], delivery: Delivery) -> list[Event]:
 
 def _is_first(ticket: dict[str, Any], article: dict[str, Any]) -> bool:
     """Tell whether the article is the one that opened the ticket: it answers nobody."""
-    articles = items(ticket, "article_ids")
-    return as_number(ticket.get("article_count")) == 1 and article.get("id") in articles
+    number = as_number(article.get("id"))
+    articles = [as_number(each) for each in items(ticket, "article_ids")]
+    return as_number(ticket.get("article_count")) == 1 and number is not None and number in articles
 
 
 def _owner(ticket: dict[str, Any]) -> Text:

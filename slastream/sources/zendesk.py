@@ -21,6 +21,7 @@ from slastream.sources.reading import (
     as_number,
     as_text,
     as_ticket,
+    brief,
     channel_of,
     deleted,
     finished,
@@ -68,7 +69,7 @@ def events(doc: dict[str, Any], delivery: Delivery) -> list[Event]:
     if "detail" not in doc and not (isinstance(what, str) and what.startswith("zen:")):
         return _trigger(doc, delivery)
     if not isinstance(what, str) or not what.startswith(_PREFIX):
-        raise Rejected("not_a_ticket", f"an event of type {what!r:.80}")
+        raise Rejected("not_a_ticket", f"an event of type {brief(what)}")
     what = what.removeprefix(_PREFIX)
     detail, change = obj(doc, "detail"), obj(doc, "event")
     kind = _KINDS.get(what, "updated")

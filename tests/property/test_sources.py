@@ -77,6 +77,10 @@ ODD: tuple[Any, ...] = (
 )
 
 
+ABYSS = "@abyss@"
+"""Stands for a thousand brackets, which no encoder here would write."""
+
+
 def deep(levels: int) -> Any:
     value: Any = 1
     for _ in range(levels):
@@ -96,7 +100,7 @@ def broken(rng: random.Random, doc: Any) -> Any:
             case 0 if isinstance(holder, dict):
                 del holder[name]
             case 1:
-                holder[name] = deep(rng.choice((1, 5, 60)))
+                holder[name] = rng.choice((deep(1), deep(5), deep(60), ABYSS))
             case 2:
                 other, place = rng.choice(spots)
                 if place in other if isinstance(other, dict) else place < len(other):
@@ -136,6 +140,7 @@ def delivery(rng: random.Random, source: str) -> Delivery:
         if isinstance(body, dict) and isinstance(body.get("Entity"), str) and what < 3:
             body["Entity"] = json.dumps(broken(rng, _json(body["Entity"])))
         value = json.dumps(body).encode()  # which nests deeper than orjson would write
+        value = value.replace(f'"{ABYSS}"'.encode(), b"[" * 1_000 + b"]" * 1_000)
     elif what == 7 and value is not None:
         cut = rng.randrange(len(value) + 1)
         junk = bytes(rng.randrange(256) for _ in range(rng.randrange(4)))
