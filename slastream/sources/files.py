@@ -20,6 +20,7 @@ from slastream.core.instant import Instant
 from slastream.sources import SOURCES, read, read_value
 from slastream.sources.delivery import Delivery
 from slastream.sources.envelope import MAX_BYTES, decode
+from slastream.sources.quick import quick
 from slastream.sources.reading import maybe_instant
 from slastream.sources.table import Table, load_mapping, table_rows
 
@@ -86,10 +87,15 @@ def _lines(path: str, source: str, tenant: str, timezone: str | None) -> Iterato
     latest: Instant = 0
     number = 0
     alike = Delivery(source, tenant)
+    plain = source == "canonical"
     try:
         with _opened(path) as file:
             for number, line in enumerate(_bounded(file), 1):
                 if line.isspace():
+                    continue
+                if plain and (event := quick(line)) is not None:
+                    latest = event.occurred_at
+                    yield event
                     continue
                 try:
                     if source == "canonical":  # whose lines bring all they need
