@@ -125,7 +125,7 @@ def story_of(seed: int) -> Story:
                 "gold", "gold", rng.choice(tuple(CALENDARS)) if moves else calendar, options, rng
             ),
         ],
-        **_history(rng),
+        **history(rng),
     }
 
 
@@ -155,7 +155,7 @@ def _policy(name: str, contract: str | None, calendar: str, options: Any, rng: R
     }
 
 
-def _history(rng: Random) -> dict[str, Any]:
+def history(rng: Random) -> dict[str, Any]:
     at = rng.randrange(0, 40 * 288) * 5
     gaps = rng.choice(
         ((0, 5, 10, 30), (0, 5, 30, 60, 120), (5, 60, 240, 960), (60, 1440, 2880, 7200))
@@ -295,13 +295,13 @@ def book_of(story: Story, **more: Any) -> Book:
     return Book("acme", 0, "v#1", _CALENDARS, tuple(policies), MappingProxyType({"desk": mapping}))
 
 
-def event_of(told: dict[str, Any]) -> Event:
+def event_of(told: dict[str, Any], ticket: str = "1") -> Event:
     """Return one event of a story."""
     optional = {} if told["status"] is None else {"status": told["status"]}
     return Event(
         tenant="acme",
         source="desk",
-        ticket="1",
+        ticket=ticket,
         id=told["id"],
         kind=told["kind"],
         occurred_at=START + told["at"] * MINUTE,
@@ -359,14 +359,14 @@ def let_pass(partition: Partition, store: MemoryStore, until: Instant) -> None:
         store.write(effects.rows, effects.deadlines_put, effects.deadlines_del)
 
 
-def read(story: Story, store: MemoryStore, books: Books) -> dict[str, Any]:
+def read(story: Story, store: MemoryStore, books: Books, key: bytes = KEY) -> dict[str, Any]:
     """Return what slastream says of the ticket at the end of its story, in the model's words."""
-    data = store.get(KEY)
+    data = store.get(key)
     assert data is not None, "the ticket has no row"
     fold, tenant = decode_row(data).fold, books.of("acme")
     end = START + story["end"] * MINUTE
     fold.advance(end, tenant)
-    said = orjson.loads(wire.clocks(KEY.decode(), fold, [], end, tenant)[0])
+    said = orjson.loads(wire.clocks(key.decode(), fold, [], end, tenant)[0])
     return {
         "state": said["state"],
         "reopened": said["reopen_count"],
