@@ -93,7 +93,7 @@ def quick(line: bytes) -> Event | None:
     elif not _plain(event.id):
         return None
     # The very class, since an event of a subclass equals no event that came the slow way.
-    event.__class__ = Event
+    event.__class__ = Event  # type: ignore[assignment]
     return event
 
 
