@@ -11,6 +11,7 @@ import logging
 import time
 from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 from prometheus_client import (
@@ -21,6 +22,7 @@ from prometheus_client import (
     Histogram,
     Info,
     ProcessCollector,
+    disable_created_metrics,
     exposition,
 )
 
@@ -33,7 +35,10 @@ from slastream.observe.owned import Told, WorkerCollector
 
 log = logging.getLogger("slastream.metrics")
 
+M = TypeVar("M")
+
 REGISTRY = CollectorRegistry()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _CLOCK = ("tenant", "source", "indicator", "priority")
 
@@ -124,7 +129,9 @@ REGISTRY.register(WORKERS)
 _clients = Allowed()
 _promised: dict[str, str] = {}
 _unknown: Tally[str] = Tally()
-_sources: dict[int, dict[str, float]] = {}
+_counted: dict[tuple[str, ...], Counter] = {}
+_decisions: dict[tuple[str | None, ...], Counter] = {}
+_ratios: dict[tuple[str, str], Histogram] = {}
 
 
 def allow_clients(names: Iterable[str]) -> Allowed:
@@ -132,6 +139,7 @@ def allow_clients(names: Iterable[str]) -> Allowed:
     global _clients
     _clients = Allowed([name.strip() for name in names if name.strip()])
     _promised.clear()
+    _decisions.clear()
     return _clients
 
 
@@ -147,15 +155,9 @@ def unwatch(worker: Told) -> None:
 
 def record(partition: int, effects: Effects, seconds: float, records: int = 0) -> None:
     """Count what one committed step did; `seconds` is what the commit took."""
-    for (name, *labels), count in effects.counts.items():
-        counter = COUNTERS.get(name)
-        if counter is None:
-            if not _unknown[name]:
-                log.warning("a step counts %r, which no metric has", name)
-            _unknown[name] += 1
-        elif labels:
-            counter.labels(*_bounded(counter._labelnames, labels)).inc(count)
-        else:
+    for told, count in effects.counts.items():
+        counter = _counted.get(told) or _find(told)
+        if counter is not None:
             counter.inc(count)
     if effects.messages or effects.delays:
         try:
@@ -167,37 +169,83 @@ def record(partition: int, effects: Effects, seconds: float, records: int = 0) -
         RECORDS.labels(str(partition)).inc(records)
 
 
+def _find(told: tuple[str, ...]) -> Counter | None:
+    """Return what counts under a name and its label values, or None when no metric has that name."""
+    name, *labels = told
+    counter = COUNTERS.get(name)
+    if counter is None:
+        if not _unknown[name]:
+            log.warning("a step counts %r, which no metric has", name)
+        _unknown[name] += 1
+        return None
+    if labels:
+        counter = counter.labels(*_bounded(counter._labelnames, labels))
+    return _keep(_counted, told, counter)
+
+
+def _keep(cache: dict[Any, M], told: Any, metric: M) -> M:
+    """Remember a labelled metric by the words as they came, of which there may be any number."""
+    if len(cache) > 5_000:
+        cache.clear()
+    cache[told] = metric
+    return metric
+
+
 def _published(effects: Effects) -> None:
     """Count what was published by the client and policy it concerns."""
     keys = []
-    for key, sent in published.alerts(effects.messages):
-        keys.append(key)
-        if sent.type == "breached" and sent.threshold == "breach":
-            _decision(sent, "missed").inc()
-    _delays(effects, keys)
-    for decided in published.outcomes(effects.messages):
-        if not decided.first:
+    for key, told in published.read(effects.messages):
+        if isinstance(told, published.Decided):
+            if told.first:
+                _decided(told)
             continue
-        if decided.outcome == "met":
-            _decision(decided, "met").inc()
-        if decided.target_ms:
-            ratio = decided.elapsed_ms / decided.target_ms
-            ELAPSED.labels(_labels["tenant"](decided.tenant), decided.indicator).observe(ratio)
-        if decided.implied:
-            IMPLIED.labels(_labels["source"](decided.source), decided.indicator).inc()
+        keys.append(key)
+        if told.type == "breached" and told.threshold == "breach":
+            _decision(told, "missed").inc()
+    _delays(effects, keys)
+
+
+def _decided(told: published.Decided) -> None:
+    if told.outcome == "met":
+        _decision(told, "met").inc()
+    if told.target_ms:
+        _elapsed(told).observe(told.elapsed_ms / told.target_ms)
+    if told.implied:
+        IMPLIED.labels(_labels["source"](told.source), told.indicator).inc()
 
 
 def _delays(effects: Effects, keys: Sequence[bytes]) -> None:
-    """Note how late alerts were detected, each with its ticket as exemplar."""
+    """Note how late alerts were detected, each kind's latest with its ticket as exemplar."""
     named = len(keys) == len(effects.delays)
+    worst: dict[str, int] = {}
     for n, (kind, delay) in enumerate(effects.delays):
-        exemplar = {"ticket": keys[n].decode("utf-8", "replace")[:100]} if named else None
-        DETECTION_DELAY.labels(kind).observe(max(0, delay) / 1000, exemplar)
+        if kind not in worst or delay > effects.delays[worst[kind]][1]:
+            worst[kind] = n
+    histograms = {kind: DETECTION_DELAY.labels(kind) for kind in worst}
+    for n, (kind, delay) in enumerate(effects.delays):
+        exemplar = None
+        if named and worst[kind] == n:
+            exemplar = {"ticket": keys[n].decode("utf-8", "replace")[:100]}
+        histograms[kind].observe(max(0, delay) / 1000, exemplar)
 
 
 def _decision(what: published.Sent | published.Decided, outcome: str) -> Counter:
-    tenant, policy = _labels["tenant"](what.tenant), _labels["policy"](what.policy)
-    return DECISIONS.labels(tenant, _clients(what.client), policy, what.indicator, outcome)
+    told = (what.tenant, what.client, what.policy, what.indicator, outcome)
+    found = _decisions.get(told)
+    if found is None:
+        tenant, policy = _labels["tenant"](what.tenant), _labels["policy"](what.policy)
+        labels = (tenant, _clients(what.client), policy, what.indicator, outcome)
+        found = _keep(_decisions, told, DECISIONS.labels(*labels))
+    return found
+
+
+def _elapsed(what: published.Decided) -> Histogram:
+    told = (what.tenant, what.indicator)
+    found = _ratios.get(told)
+    if found is None:
+        tenant = _labels["tenant"](what.tenant)
+        found = _keep(_ratios, told, ELAPSED.labels(tenant, what.indicator))
+    return found
 
 
 def _bounded(names: Sequence[str], values: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import islice
+from typing import Any
 
 from slastream.engine.census import CONDITIONS, Change, Standing, read, standing
 from slastream.engine.row import NOTE, decode_row
@@ -29,6 +30,9 @@ REST = 0.008
 Group = tuple[bytes, str, str]
 """What begins the keys of a tenant's source, a priority, a client."""
 
+Counts = tuple[Counter[int], Counter[int], Counter[int]]
+"""A group's clocks, and its tenant and source's due clocks and tickets."""
+
 
 class Portion:
     """The counts of one partition."""
@@ -42,6 +46,7 @@ class Portion:
         self.tickets: dict[bytes, Counter[int]] = {}
         """By tenant and source, then by condition."""
         self.complete = False
+        self._places: dict[tuple[bytes, Any, Any], Counts] = {}
         self._reach: bytes | None = None
         self._waiting: list[tuple[bytes, bytes]] = []
         """Rows as they were when the count came by; what changed since was told by `change`."""
@@ -72,23 +77,29 @@ class Portion:
     def _add(self, key: bytes, stands: Standing | None, one: int) -> None:
         if stands is None:
             return
-        priority, client, condition, *clocks = stands
         prefix = key[: key.find(b"/", key.find(b"/") + 1)]
-        group = (prefix, self._priority(priority), self._client(client))
-        counts = self.clocks.get(group)
+        counts = self._places.get((prefix, stands[0], stands[1]))
         if counts is None:
-            counts = self.clocks[group] = Counter()
-        for number in clocks:
-            counts[number & 63] += one
+            counts = self._place(prefix, stands[0], stands[1])
+        clocks, due, tickets = counts
+        tickets[stands[2]] += one
+        for number in stands[3:]:
+            clocks[number & 63] += one
             if number > 63:
-                self._due(prefix, number, one)
-        self.tickets.setdefault(prefix, Counter())[condition] += one
+                due[number] += one
+                if not due[number]:
+                    del due[number]
 
-    def _due(self, prefix: bytes, number: int, one: int) -> None:
+    def _place(self, prefix: bytes, priority: Any, client: Any) -> Counts:
+        """Return where the clocks of a group are counted."""
+        if len(self._places) > 5_000:
+            self._places.clear()
+        group = (prefix, self._priority(priority), self._client(client))
+        clocks = self.clocks.setdefault(group, Counter())
         due = self.due.setdefault(prefix, Counter())
-        due[number] += one
-        if not due[number]:
-            del due[number]
+        tickets = self.tickets.setdefault(prefix, Counter())
+        found = self._places[prefix, priority, client] = (clocks, due, tickets)
+        return found
 
 
 class Census:

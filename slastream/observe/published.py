@@ -55,23 +55,17 @@ _sent = msgspec.json.Decoder(Sent)
 _decided = msgspec.json.Decoder(Decided)
 
 
-def alerts(messages: list[Message]) -> Iterator[tuple[bytes, Sent]]:
-    """Return ticket key and alert of each at-risk and breached message, `type` being the alert's."""
-    for message in messages:
-        if message.output == "alerts" and message.value is not None:
-            kind = _SENT.get(_type_of(message))
+def read(messages: list[Message]) -> Iterator[tuple[bytes, Sent | Decided]]:
+    """Return ticket key and value of each at-risk or breached alert and of each outcome, in order.
+
+    An alert's `type` is the alert's own here, which its value keeps for the ticket's.
+    """
+    for output, key, value, headers in messages:
+        if output == "outcomes" and value is not None:
+            yield key, _decided.decode(value)
+        elif output == "alerts" and value is not None:
+            kind = next((_SENT.get(told) for name, told in headers if name == "ce_type"), None)
             if kind is not None:
-                alert = _sent.decode(message.value)
+                alert = _sent.decode(value)
                 alert.type = kind
-                yield message.key, alert
-
-
-def outcomes(messages: list[Message]) -> Iterator[Decided]:
-    """Return each outcome."""
-    for message in messages:
-        if message.output == "outcomes" and message.value is not None:
-            yield _decided.decode(message.value)
-
-
-def _type_of(message: Message) -> bytes:
-    return next((value for name, value in message.headers if name == "ce_type"), b"")
+                yield key, alert
