@@ -24,6 +24,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "replay": ("slastream.cli.replay", "Publish a file of ticket events to Kafka."),
     "sources": ("slastream.cli.sources", "Which ticket systems are read, and how to wire one up."),
     "gateway": ("slastream.cli.gateway", "Receive webhooks and write them to the raw topics."),
+    "dlq": ("slastream.cli.dlq", "List dead letters, show one, send corrected ones again."),
     "topics": ("slastream.cli.topics", "Create, compare and render the topics."),
 }
 """Verb -> (module with a `command`, its line in the help)."""
