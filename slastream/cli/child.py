@@ -18,27 +18,30 @@ TAIL = 12
 """Lines of the worker's log that an error shows."""
 
 # A shell that waits for our end of its pipe to close, whatever the reason, and then ends the
-# worker: politely, and after ten seconds not politely any more.
+# worker, politely, after ten seconds not politely any more, and removes its folder.
 _GUARD = """
 read -r _
 kill -TERM "$1"
-for _ in 1 2 3 4 5 6 7 8 9 10; do sleep 1; kill -0 "$1" || exit; done
+for _ in 1 2 3 4 5 6 7 8 9 10; do sleep 1; kill -0 "$1" || break; done
 kill -KILL "$1"
+rm -rf "$2"
 """
 
 
 class Worker:
     """`slastream worker` with its own settings. Use it as `async with`."""
 
-    def __init__(
-        self, arguments: Sequence[str], settings: Mapping[str, str], log_file: Path
-    ) -> None:
-        """`settings` are `SLASTREAM_*` variables; others of ours do not reach the child."""
+    def __init__(self, arguments: Sequence[str], settings: Mapping[str, str], folder: Path) -> None:
+        """`settings` are `SLASTREAM_*` variables; others of ours do not reach the child.
+
+        `folder` holds its log, and is removed if we die without doing so.
+        """
         self._arguments = arguments
         self._environment = {
             name: value for name, value in os.environ.items() if not name.startswith("SLASTREAM_")
         } | dict(settings)
-        self.log_file = log_file
+        self._folder = folder
+        self.log_file = folder / "worker.log"
 
     async def __aenter__(self) -> Self:
         with self.log_file.open("ab") as log:
@@ -48,7 +51,7 @@ class Worker:
                 start_new_session=True,  # Ctrl-C is for us; we decide who ends when
             )  # fmt: skip
         self._guard = await asyncio.create_subprocess_exec(
-            "/bin/sh", "-c", _GUARD, "guard", str(self._process.pid),
+            "/bin/sh", "-c", _GUARD, "guard", str(self._process.pid), str(self._folder),
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip

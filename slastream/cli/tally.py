@@ -60,13 +60,16 @@ class Tally:
 
     def line(self) -> str:
         """Return the running tally as one line."""
-        told = ", ".join(f"{self.alerts[name]} {name.lower()}" for name, _ in KINDS.values())
+        names = [name for name, _ in KINDS.values()]
+        told = ", ".join(
+            f"{self.alerts[name]} {name.lower()}"
+            for name in names
+            if self.alerts[name] or name in ("at risk", "BREACHED")
+        )
         decided = self.decided()
         met = sum(n for (_, _, outcome), n in decided.items() if outcome == "met")
-        missed = sum(decided.values()) - met
-        return (
-            f"{told}; outcomes {met} met, {missed} missed; {sum(self.dead.values())} dead letters"
-        )
+        dead = f"; {sum(self.dead.values())} unreadable" if self.dead else ""
+        return f"{told}; {met} met, {sum(decided.values()) - met} missed{dead}"
 
     def attainment(self) -> list[dict[str, Any]]:
         """Return a row a client: of the promises decided so far, how many were kept."""

@@ -136,7 +136,7 @@ def _run(wanted: Plan, folder: Path) -> None:
         asyncio.run(_look(wanted, wanted.broker, folder))
         return
     note("Starting a local Kafka broker (the first time, its parts are downloaded) ...")
-    local = LocalBroker(folder / "kafka")
+    local = LocalBroker()
     try:
         began = time.monotonic()
         address = local.start()
@@ -164,9 +164,7 @@ async def _look(wanted: Plan, address: str, folder: Path) -> None:
         asyncio.to_thread(generated_day, wanted.seed, wanted.tickets),
         admin.create(client, topics),
     )
-    worker = Worker(
-        ["--book", str(wanted.book)], _environment(settings) | security, folder / "worker.log"
-    )
+    worker = Worker(["--book", str(wanted.book)], _environment(settings) | security, folder)
     try:
         async with (
             worker,
