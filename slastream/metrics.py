@@ -200,7 +200,7 @@ def _published(effects: Effects) -> None:
                 _decided(told)
             continue
         keys.append(key)
-        if told.type == "breached" and told.threshold == "breach":
+        if told is not None and told.threshold == "breach":
             _decision(told, "missed").inc()
     _delays(effects, keys)
 
@@ -229,7 +229,7 @@ def _delays(effects: Effects, keys: Sequence[bytes]) -> None:
         histograms[kind].observe(max(0, delay) / 1000, exemplar)
 
 
-def _decision(what: published.Sent | published.Decided, outcome: str) -> Counter:
+def _decision(what: published.Breach | published.Decided, outcome: str) -> Counter:
     told = (what.tenant, what.client, what.policy, what.indicator, outcome)
     found = _decisions.get(told)
     if found is None:

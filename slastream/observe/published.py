@@ -12,14 +12,11 @@ from msgspec import Struct
 
 from slastream.engine.effects import Message
 
-_SENT = {
-    b"io.slastream.sla.at_risk.v1": "at_risk",
-    b"io.slastream.sla.breached.v1": "breached",
-}
+_AT_RISK, _BREACHED = b"io.slastream.sla.at_risk.v1", b"io.slastream.sla.breached.v1"
 
 
-class Sent(Struct):
-    """An alert that says how a clock stands: at risk, or breached."""
+class Breach(Struct):
+    """An alert of a breach, or a reminder of it."""
 
     tenant: str
     source: str
@@ -27,7 +24,6 @@ class Sent(Struct):
     policy: str | None
     indicator: str
     threshold: str
-    type: str | None = None
 
 
 class Decided(Struct):
@@ -51,21 +47,24 @@ class Decided(Struct):
         return self.replaces is None and self.finality != "retracted"
 
 
-_sent = msgspec.json.Decoder(Sent)
+_breach = msgspec.json.Decoder(Breach)
 _decided = msgspec.json.Decoder(Decided)
 
 
-def read(messages: list[Message]) -> Iterator[tuple[bytes, Sent | Decided]]:
-    """Return ticket key and value of each at-risk or breached alert and of each outcome, in order.
+def read(messages: list[Message]) -> Iterator[tuple[bytes, Breach | Decided | None]]:
+    """Return ticket key and value of each alert and outcome, in order.
 
-    An alert's `type` is the alert's own here, which its value keeps for the ticket's.
+    An alert of a clock at risk is not decoded: there is nothing in it to count. What clears or
+    corrects an alert is left out.
     """
     for output, key, value, headers in messages:
-        if output == "outcomes" and value is not None:
+        if output == "clocks" or value is None:
+            continue
+        if output == "outcomes":
             yield key, _decided.decode(value)
-        elif output == "alerts" and value is not None:
-            kind = next((_SENT.get(told) for name, told in headers if name == "ce_type"), None)
-            if kind is not None:
-                alert = _sent.decode(value)
-                alert.type = kind
-                yield key, alert
+        elif output == "alerts":
+            kind = next((told for name, told in headers if name == "ce_type"), b"")
+            if kind == _BREACHED:
+                yield key, _breach.decode(value)
+            elif kind == _AT_RISK:
+                yield key, None
