@@ -35,8 +35,14 @@ from slastream.core.policy import Indicator, Options, Target, fold_text
 from slastream.core.retarget import meant, retarget, target_length
 
 RESPONSE, PLAN, RESOLUTION = int(Indicator.RESPONSE), int(Indicator.PLAN), int(Indicator.RESOLUTION)
-_WORKED = (State.RESPONDED, State.IN_PROGRESS)
-_DONE = (State.RESOLVED, State.CLOSED)
+# Plain integers, since every event of every ticket is compared with them and an enum's members are
+# looked up anew each time.
+_NEW, _RESPONDED, _IN_PROGRESS = int(State.NEW), int(State.RESPONDED), int(State.IN_PROGRESS)
+_RESOLVED, _CANCELLED = int(State.RESOLVED), int(State.CANCELLED)
+_WORKED = (_RESPONDED, _IN_PROGRESS)
+_DONE = (_RESOLVED, int(State.CLOSED))
+_PENDING, _RUNNING, _PAUSED, _STOPPED = map(int, list(Phase)[:4])
+_RUN = Mode.RUN
 
 
 class Interval(Struct, array_like=True):
@@ -202,12 +208,12 @@ def step(ticket: Fold, fact: Fact, told: Sequence[dict[str, Any]], books: Tenant
     state, on, stated = _state(ticket, fact, version)
     before = ticket.state
     human = fact.actor in (AGENT, UNKNOWN)
-    if before in _DONE and state < State.RESOLVED:
+    if state < _RESOLVED and before in _DONE:
         ticket.reopened += 1
     if state != before or on != ticket.on:
         ticket.state, ticket.on = state, on
         ticket.ledger.append(Interval(at, state, on, fact.id))
-        if before == State.CANCELLED and state != before:
+        if before == _CANCELLED and state != before:
             _revive(ticket, at, books)
     if ticket.acknowledged is None and fact.actor in (AUTOMATION, SYSTEM):
         wrote = fact.comment == PUBLIC and fact.kind != CREATED
@@ -293,7 +299,7 @@ def _assigned(
     ticket: Fold, state: int, on: str, version: Version, stated: bool
 ) -> tuple[int, str, bool]:
     if (
-        state == State.NEW
+        state == _NEW
         and ticket.attributes.get("assignee")
         and version.mapping(ticket.source).assigned_is_responded
     ):
@@ -319,7 +325,7 @@ def _milestones(
 ) -> None:
     """Latch what a fact reaches (D07, D09): only a human answers; a jump reaches the earlier ones too."""
     response, plan = ticket.clocks[RESPONSE], ticket.clocks[PLAN]
-    if not (response.open or plan.open):
+    if response.phase > _PAUSED and plan.phase > _PAUSED:
         return
     options = options_of(response, books)
     state = ticket.state
@@ -331,14 +337,14 @@ def _milestones(
         worked = human and stated and state in _WORKED
         at_once = fact.kind == CREATED and _origin(ticket, fact, options) == "immediate"
         if answered or worked or at_once or state in _DONE:
-            implied = not (answered or at_once) and state != State.RESPONDED
+            implied = not (answered or at_once) and state != _RESPONDED
             _reach(response, at, books, implied=implied)
             response.unverified = fact.actor == UNKNOWN and state not in _DONE
             ticket.responded = True
-    if plan.phase == Phase.PENDING and ticket.responded:
+    if plan.phase == _PENDING and ticket.responded:
         plan.started = at
         _begin_plan(plan, at, books)
-    if plan.open and ((human and stated and state == State.IN_PROGRESS) or state in _DONE):
+    if plan.open and ((human and stated and state == _IN_PROGRESS) or state in _DONE):
         _reach(plan, at, books, implied=state in _DONE)
 
 
@@ -377,20 +383,17 @@ def _reach(clock: Clock, at: Instant, books: TenantBooks, *, implied: bool) -> N
 
 def _transitions(ticket: Fold, fact: Fact, at: Instant, books: TenantBooks) -> None:
     """Let every clock of the current cycles follow the ticket's state."""
+    state, on, responded = ticket.state, ticket.on, ticket.responded
     for clock in ticket.live():
-        if clock.phase == Phase.PENDING and ticket.state != State.CANCELLED:
+        phase, indicator = clock.phase, clock.indicator
+        if phase == _PENDING and state != _CANCELLED:
             continue
-        if clock.phase == Phase.STOPPED and clock.indicator != RESOLUTION:
+        if phase == _STOPPED and indicator != RESOLUTION:
             continue
-        options = options_of(clock, books)
-        mode = clocks.mode_of(
-            clock.indicator,
-            ticket.state,
-            ticket.on,
-            ticket.responded,
-            options.pause_before_response,
-        )
-        _follow(ticket, clock, mode, at, options, books)
+        options = books.options_of(clock)
+        mode = clocks.mode_of(indicator, state, on, responded, options.pause_before_response)
+        if mode is not _RUN or phase != _RUNNING:
+            _follow(ticket, clock, mode, at, options, books)
 
 
 def _revive(ticket: Fold, at: Instant, books: TenantBooks) -> None:
@@ -409,7 +412,7 @@ def _follow(
     ticket: Fold, clock: Clock, mode: Mode, at: Instant, options: Options, books: TenantBooks
 ) -> None:
     coverage = books.coverage(clock.calendar)
-    if clock.phase == Phase.STOPPED:
+    if clock.phase == _STOPPED:
         if mode in (Mode.RUN, Mode.PAUSE):
             _reopen(ticket, clock, mode, at, options, books)
     elif mode == Mode.CANCEL:
