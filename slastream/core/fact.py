@@ -8,6 +8,7 @@ over a pause, a cancellation over everything), then the id.
 from __future__ import annotations
 
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
 from msgspec import UNSET, Struct
@@ -24,6 +25,8 @@ AGENT, CUSTOMER, AUTOMATION, SYSTEM, UNKNOWN = range(5)
 _ACTOR = {name: code for code, name in enumerate(ACTORS)}
 
 PUBLIC, INTERNAL = 1, 2
+
+_told = attrgetter(*TOLD)
 
 SKEW_TOLERANCE: Millis = 60_000
 """How far an event may lie before the broker's append time before it is clamped (D39)."""
@@ -66,11 +69,9 @@ def id_hash(text: str) -> int:
 
 def told_by(event: Event) -> dict[str, Any]:
     """Return the attributes that an event states: absent ones are missing, cleared ones None."""
-    told: dict[str, Any] = {}
-    for name in TOLD:
-        value = getattr(event, name)
-        if value is not UNSET:
-            told[name] = value
+    told: dict[str, Any] = {
+        name: value for name, value in zip(TOLD, _told(event), strict=True) if value is not UNSET
+    }
     if event.attributes is not UNSET:
         for name, value in event.attributes.items():
             if value is None or isinstance(value, str):
