@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from slastream.cli.console import aligned, format_option, note, progress, show
-from slastream.cli.given import Given, input_options, told_trouble
-from slastream.core.instant import Instant, format_duration, format_instant
+from slastream.cli.console import format_option, note, progress, show
+from slastream.cli.given import Given, input_options, told_trouble, write_lines
+from slastream.core.instant import Instant, format_instant
 
 if TYPE_CHECKING:
     from slastream.core.books import Books
@@ -90,7 +90,10 @@ def command(
         if alerts:
             code = _alerts(given, books, form, arrival)
         elif others is not None:
-            code = _compare(given, books, others, form, dimensions, share)
+            from slastream.cli.comparing import compare_books
+
+            reading, at = _read(given, books)
+            code = compare_books(reading, at, books, others, form, dimensions, share)
         else:
             code = _clocks(given, books, form, dimensions)
     sys.exit(code)
@@ -139,7 +142,7 @@ def _clocks(given: Given, books: Books, form: str, by: Sequence[str]) -> int:
     trouble = Trouble()
     judged = _judged(reading, books, as_of, trouble)
     if form == "jsonl":
-        _write(line for each in judged for line in clock_lines(each, as_of))
+        write_lines(line for each in judged for line in clock_lines(each, as_of))
         return told_trouble(trouble, books.tenants())
     attainment = Attainment(by)
     lines: list[dict[str, Any]] = []
@@ -197,15 +200,6 @@ def _judgement(share: float | None, objective: float | None) -> str:
     return "ok" if share >= objective else "below"
 
 
-def _write(lines: Iterable[Mapping[str, Any]]) -> None:
-    out = sys.stdout.buffer
-    dumps = orjson.dumps
-    option = orjson.OPT_APPEND_NEWLINE
-    for line in lines:
-        out.write(dumps(line, option=option))
-    out.flush()
-
-
 # -- alerts -----------------------------------------------------------------------------------
 
 
@@ -231,7 +225,7 @@ def _alerts(given: Given, books: Books, form: str, arrival: str) -> int:
         trouble.bookless[name] = len(keys)
     lines = Ticker(books, trouble).alerts(arrivals(events, by_time), as_of)
     if form == "jsonl":
-        _write(lines)
+        write_lines(lines)
     elif form == "json":
         show(lines, form)
     else:
@@ -252,101 +246,3 @@ def _alert_row(line: Mapping[str, Any]) -> dict[str, Any]:
         "reached at": line["reached_at"],
         "due": line["due"],
     }
-
-
-# -- two books --------------------------------------------------------------------------------
-
-
-def _compare(
-    given: Given, books: Books, others: Books, form: str, by: Sequence[str], share: float
-) -> int:
-    from slastream.offline.compare import compare
-    from slastream.offline.run import Trouble
-
-    reading, as_of = _read(given, books)
-    troubles = Trouble(), Trouble()
-    histories = list(reading.histories.values())
-    found = compare(histories, books, others, as_of, by, share, troubles)
-    if form == "json":
-        told = {
-            "as_of": format_instant(as_of),
-            "share": share,
-            "attainment": found.attainment,
-            "flips": found.flips,
-            "breakpoints": found.breakpoints,
-        }
-        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
-    elif form == "jsonl":
-        for kind in ("attainment", "flip", "breakpoint"):
-            rows = getattr(found, kind if kind == "attainment" else f"{kind}s")
-            _write({"kind": kind, **row} for row in rows)
-    else:
-        _compare_tables(found, by, share, as_of)
-    return max(
-        told_trouble(troubles[0], books.tenants()), told_trouble(troubles[1], others.tenants())
-    )
-
-
-def _compare_tables(found: Any, by: Sequence[str], share: float, as_of: Instant) -> None:
-    from slastream.offline.attainment import percent_text
-
-    _section("Attainment, before and after", [
-        {
-            **{name: row[name] for name in by},
-            **{
-                f"{label} {name}": value
-                for name in ("before", "after")
-                for label, value in (
-                    ("met", f"{row[f'met_{name}']} of {row[f'decided_{name}']}"),
-                    ("attained", percent_text(row[f"percent_{name}"])),
-                )
-            },
-        }
-        for row in found.attainment
-    ])  # fmt: skip
-    _section(f"Outcomes that flip, as of {format_instant(as_of)}", [
-        {
-            "source": row["source"],
-            "ticket": row["ticket"],
-            "client": row["client"],
-            "priority": row["priority"],
-            "indicator": row["indicator"],
-            "before": row["outcome_before"],
-            "after": row["outcome_after"],
-            "target before": _length(row["target_ms_before"]),
-            "target after": _length(row["target_ms_after"]),
-        }
-        for row in found.flips
-    ])  # fmt: skip
-    _section(f"The target that {share:g} % would meet", [
-        {
-            "indicator": row["indicator"],
-            "priority": row["priority"],
-            **{
-                f"{label} {name}": value
-                for name in ("before", "after")
-                for label, value in (
-                    ("cycles", row[f"cycles_{name}"]),
-                    ("target", _targets(row, name)),
-                    ("needed", _length(row[f"needed_ms_{name}"])),
-                )
-            },
-        }
-        for row in found.breakpoints
-    ])  # fmt: skip
-
-
-def _section(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    click.echo(f"{title}:")
-    for line in aligned(rows) if rows else ["none"]:
-        click.echo(f"  {line}")
-    click.echo()
-
-
-def _length(length: int | None) -> str:
-    return "-" if length is None else format_duration(length)
-
-
-def _targets(row: Mapping[str, Any], name: str) -> str:
-    count = row[f"targets_{name}"]
-    return f"{count} different" if count > 1 else _length(row[f"target_ms_{name}"])

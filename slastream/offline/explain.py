@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slastream.core import ledger
-from slastream.core.alert import CORRECTED, SKIPPED, Announced
-from slastream.core.books import ANY_STATUS, BREACH, Books, TenantBooks, Version
-from slastream.core.clock import Clock, Hit, Phase
+from slastream.core.books import ANY_STATUS, Books, TenantBooks, Version
+from slastream.core.clock import Clock
 from slastream.core.errors import InvariantBroken, Rejected
 from slastream.core.event import State
 from slastream.core.fact import ACTORS, CREATED, KINDS, PUBLIC, RESTORED, Fact
@@ -22,11 +21,12 @@ from slastream.core.instant import Instant
 from slastream.core.policy import Mapped, fold_text
 from slastream.core.ticket import Fold, begin, options_of, step, version_of
 from slastream.engine.row import Row
-from slastream.offline.alerts import Arrival, Ticker
+from slastream.offline.alerts import Arrival
 from slastream.offline.attainment import zone_name
 from slastream.offline.histories import History
+from slastream.offline.levels import announced, levels_of
 from slastream.offline.lines import clock_line, stamp
-from slastream.offline.run import Judged, Trouble, in_order
+from slastream.offline.run import Judged, in_order
 
 CycleKey = tuple[int, int]
 
@@ -56,7 +56,7 @@ def explain(told: Sequence[Arrival], books: Books, as_of: Instant) -> dict[str, 
     theirs = books.of(first.tenant)
     trail, fold = _walk(history, theirs, as_of)
     judged = Judged(history, fold, theirs)
-    row, alerts = _announced(told, books, as_of, history.key)
+    row, alerts = announced(told, books, as_of, history.key)
     attributes = fold.attributes
     return {
         "tenant": history.tenant,
@@ -241,7 +241,7 @@ def _clock(
         ]
         if end > clock.started
         else [],
-        "levels": _levels(judged, clock, row, alerts),
+        "levels": levels_of(judged, clock, row, alerts),
     }
 
 
@@ -310,127 +310,3 @@ def _choice(judged: Judged, clock: Clock, trail: Trail) -> dict[str, Any]:
 
 def _mismatch(reason: str) -> bool:
     return ", not " in reason or reason.endswith("is not known") or "valid when" in reason
-
-
-# -- levels -----------------------------------------------------------------------------------
-
-
-def _announced(
-    told: Sequence[Arrival], books: Books, as_of: Instant, key: str
-) -> tuple[Row | None, dict[str, str]]:
-    """Run the ticket as a worker would; returns its row, and when each alert was detected, by id."""
-    ticker = Ticker(books, Trouble())
-    alerts = {line["ce_id"]: line["detected_at"] for line in ticker.alerts(told, as_of)}
-    if key in ticker.trouble.failed:
-        raise InvariantBroken(f"{key}: {ticker.trouble.failed[key]}")
-    return ticker.rows.get(key), alerts
-
-
-def _levels(
-    judged: Judged, clock: Clock, row: Row | None, alerts: dict[str, str]
-) -> list[dict[str, Any]]:
-    """Return what became of each level: announced, suppressed and why, or ahead."""
-    entries: list[Announced] = [] if row is None else row.told.alerts
-    ours = [e for e in entries if (e.indicator, e.cycle) == _key(clock)]
-    found = [_reached(judged, clock, hit, ours, row, alerts) for hit in clock.hits]
-    if clock.breached is not None and not any(hit.kind == BREACH for hit in clock.hits):
-        found.append(_silent_breach(clock, clock.breached))
-    steps = judged.books.steps_for(clock)
-    coverage = judged.books.coverage(clock.calendar)
-    for level in steps[clock.step :]:
-        if level.kind == BREACH and clock.breached is not None:
-            continue
-        at = None
-        if clock.since is not None:
-            at = coverage.due(clock.since, max(0, level.offset - clock.elapsed))
-        found.append(
-            {
-                "level": level.text,
-                "reached_at": None,
-                "status": "ahead" if clock.open else "not reached",
-                "expected_at": None if at is None else stamp(at),
-                "reason": _not_reached(clock),
-            }
-        )
-    found += _corrected(ours, alerts)
-    return found
-
-
-def _reached(
-    judged: Judged,
-    clock: Clock,
-    hit: Hit,
-    ours: list[Announced],
-    row: Row | None,
-    alerts: dict[str, str],
-) -> dict[str, Any]:
-    entry = next((e for e in ours if (e.kind, e.text, e.at) == (hit.kind, hit.text, hit.at)), None)
-    said: dict[str, Any] = {
-        "level": hit.text,
-        "reached_at": stamp(hit.at),
-        "cause": hit.cause or None,
-        "taken_back": None
-        if hit.on or hit.off_at is None
-        else {"at": stamp(hit.off_at), "because": hit.off},
-    }
-    if entry is None:
-        said["status"], said["reason"] = (
-            ("waiting", "held until settle or grace is over")
-            if hit.on
-            else ("suppressed", f"it was {hit.off} before it could be announced")
-        )
-    elif entry.how == SKIPPED:
-        said["status"], said["reason"] = "suppressed", _why_skipped(judged, clock, hit, row)
-    else:
-        said["status"] = "announced"
-        said["announced_at"] = alerts.get(entry.id)
-        said["alert_id"] = entry.id
-    return said
-
-
-def _silent_breach(clock: Clock, at: Instant) -> dict[str, Any]:
-    """Return a breach that stands and that no level tells: a new target made it past in a pause."""
-    return {
-        "level": "breach",
-        "reached_at": stamp(at),
-        "status": "suppressed",
-        "reason": "the clock was paused when a new target was overrun"
-        + ("; it is announced on resume" if clock.open else ""),
-    }
-
-
-def _why_skipped(judged: Judged, clock: Clock, hit: Hit, row: Row | None) -> str:
-    enforce = options_of(clock, judged.books).enforce_from
-    if enforce is not None and hit.at < enforce:
-        return f"alerts are enforced from {stamp(enforce)} on (enforce_from)"
-    if row is not None and hit.at <= row.told.quiet_until:
-        return "imported history is measured and not announced"
-    if hit.kind != BREACH and clock.breached is not None:
-        return "the target was overrun already"
-    return "a higher level was reached at the same time, and only that one was announced"
-
-
-def _not_reached(clock: Clock) -> str | None:
-    if clock.phase == Phase.PAUSED:
-        return "the clock is paused"
-    if clock.phase == Phase.STOPPED:
-        return "the clock stopped before"
-    if clock.phase == Phase.CANCELLED:
-        return "the clock was cancelled before"
-    return None
-
-
-def _corrected(ours: list[Announced], alerts: dict[str, str]) -> list[dict[str, Any]]:
-    """Return what was announced and turned out, by a late event, never to have been (D38)."""
-    return [
-        {
-            "level": entry.text,
-            "reached_at": stamp(entry.at),
-            "status": "corrected",
-            "announced_at": alerts.get(entry.id),
-            "alert_id": entry.id,
-            "reason": "a late event showed that it had not been so",
-        }
-        for entry in ours
-        if entry.how == CORRECTED
-    ]
