@@ -329,7 +329,9 @@ def arrivals(story: Story, rng: Random, how: int) -> list[tuple[Instant, dict[st
         now = max(now, START + event["at"] * MINUTE)
         now = min(end, now + rng.choice((0, 0, 1, 4_000, 3_600_000)))
         told.append((now, event))
-    return told
+    for now, event in rng.sample(told, min(len(told), rng.choice((0, 0, 1, 3)))):
+        told.append((rng.randint(now, end), event))  # delivered once more, long after
+    return sorted(told, key=lambda each: each[0])
 
 
 def drive(story: Story, book: Book, rng: Random, how: int) -> MemoryStore:
