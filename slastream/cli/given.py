@@ -153,6 +153,11 @@ def told_trouble(trouble: Any, tenants: list[str]) -> int:
             f"{count} tickets are of tenant {name!r}, and the book is that of {ours}:"
             " they are measured around the clock and never judged."
         )
+    if trouble.unborn:
+        note(
+            f"{trouble.unborn} tickets were never told to be created (no created event, no created_at):"
+            " they are measured and not judged."
+        )
     for (source, board, status), count in trouble.unmapped.most_common(TOLD_AT_MOST):
         place = f" on board {board!r}" if board else ""
         note(

@@ -29,6 +29,8 @@ class Trouble:
     """Ticket key -> why it could not be judged."""
     bookless: Counter[str] = field(default_factory=Counter)
     """Tenants without a book -> how many tickets, which are measured only."""
+    unborn: int = 0
+    """Tickets whose creation was never told: they are measured and not judged (D41)."""
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ def run(
             trouble.failed[history.key] = f"{type(error).__name__}: {error}"
             continue
         if fold is not None:
+            trouble.unborn += not fold.known
             yield Judged(history, fold, theirs)
 
 
