@@ -26,6 +26,7 @@ from typing import Any
 
 import orjson
 import uvloop
+from aiohttp import ClientSession
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from slastream.kafka import admin, plan, ports
@@ -170,6 +171,20 @@ def percentiles(took: list[float]) -> dict[str, float]:
     }
 
 
+async def ready(web_port: int) -> None:
+    """Wait until the gateway would accept a delivery."""
+    async with ClientSession() as session:
+        for _ in range(300):
+            try:
+                async with session.get(f"http://127.0.0.1:{web_port}/readyz") as page:
+                    if page.status == 200:
+                        return
+            except OSError:
+                pass  # it does not listen yet
+            await asyncio.sleep(0.1)
+    raise TimeoutError("the gateway is not ready within 30 s")
+
+
 def cpu(pid: int) -> float:
     """Return the CPU seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
@@ -196,10 +211,7 @@ async def measure(args: argparse.Namespace, broker: LocalBroker, folder: Path) -
         "--port", str(port), "--web-port", str(web_port), "--log-level", "warning",
     )  # fmt: skip
     try:
-        for _ in range(200):
-            if ports.answers("127.0.0.1", port):
-                break
-            await asyncio.sleep(0.05)
+        await ready(web_port)
         made = requests(20_000)
         await as_many(port, made, 2.0, args.connections)  # warm, and the topic known
         accepted = await on_the_broker(broker.bootstrap, args.partitions)

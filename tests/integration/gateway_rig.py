@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from rig import until
 
 from slastream.gateway.door import Limits
@@ -69,6 +70,13 @@ def write_files(folder: Path, endpoints: str = ENDPOINTS) -> Path:
 
 async def raw_topics(bootstrap: str, prefix: str) -> None:
     await admin.create({"bootstrap_servers": bootstrap}, plan.plan(prefix, 2, sources=SOURCES))
+
+
+async def written(bootstrap: str, prefix: str) -> int:
+    """How many records all raw topics hold together."""
+    tps = [TopicPartition(f"{prefix}raw.{source}", n) for source in SOURCES for n in range(2)]
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap) as consumer:
+        return sum((await consumer.end_offsets(tps)).values())
 
 
 @contextlib.asynccontextmanager
@@ -180,8 +188,7 @@ class Process:
             )
 
     async def listening(self) -> None:
-        await until(lambda: ports.answers("127.0.0.1", self.web_port), why="pages are there")
-        await until(self.ready, why="it is ready")
+        await until(self.ready, 30.0, "it is ready")
 
     async def ready(self) -> bool:
         try:
