@@ -13,21 +13,22 @@ import orjson
 LARGEST = 256 * 1024
 """Bytes of the largest body that is looked into for this."""
 
-_PATHS: dict[str, tuple[str, ...]] = {
-    "canonical": ("ticket",),
-    "connectwise": ("ID",),
-    "autotask": ("Id",),
-    "halopsa": ("ticket", "id"),
-    "servicenow": ("sys_id",),
-    "jira": ("issue", "id"),
-    "zendesk": ("detail", "id"),
-    "freshservice": ("freshdesk_webhook", "ticket_id"),
-    "glpi": ("item", "id"),
-    "itop": ("id",),
-    "zammad": ("ticket", "id"),
-    "znuny": ("Ticket", "TicketID"),
-    "frappe_helpdesk": ("name",),
+_PATHS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "canonical": (("ticket",),),
+    "connectwise": (("ID",),),
+    "autotask": (("Fields", "TicketID"), ("Id",)),
+    "halopsa": (("ticket", "id"), ("id",)),
+    "servicenow": (("sys_id",),),
+    "jira": (("issue", "id"),),
+    "zendesk": (("detail", "id"), ("ticket_id",)),
+    "freshservice": (("ticket", "id"), ("data", "ticket", "id"), ("id",)),
+    "glpi": (("item", "items_id"), ("item", "id")),
+    "itop": (("ref",), ("fields", "ref")),
+    "zammad": (("ticket", "id"),),
+    "znuny": (("Ticket", "TicketID"), ("Event", "TicketID")),
+    "frappe_helpdesk": (("reference_ticket",), ("reference_name",), ("name",)),
 }
+"""Where the ticket stands; of several the first that is there, since a note names its ticket too."""
 
 
 def parsed(body: bytes) -> Any:
@@ -42,8 +43,10 @@ def parsed(body: bytes) -> Any:
 
 def key_of(tenant: str, source: str, doc: Any) -> bytes | None:
     """Return `<tenant>/<source>/<ticket>`, or None."""
-    for step in _PATHS.get(source, ("",)):
-        doc = doc.get(step) if type(doc) is dict else None
-    if type(doc) is int or (type(doc) is str and 0 < len(doc) <= 200):
-        return f"{tenant}/{source}/{doc}".encode("utf-8", "replace")
+    for path in _PATHS.get(source, ()):
+        found = doc
+        for step in path:
+            found = found.get(step) if type(found) is dict else None
+        if type(found) is int or (type(found) is str and 0 < len(found) <= 200):
+            return f"{tenant}/{source}/{found}".encode("utf-8", "replace")
     return None
