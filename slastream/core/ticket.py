@@ -15,6 +15,7 @@ from slastream.core import clock as clocks
 from slastream.core.books import BREACH, TenantBooks, Version
 from slastream.core.choice import Terms
 from slastream.core.clock import Clock, Mode, Phase
+from slastream.core.coverage import Coverage
 from slastream.core.event import State
 from slastream.core.fact import (
     ABSORBED,
@@ -420,7 +421,7 @@ def _follow(
             clocks.cancel(clock, at, coverage)
     elif mode == Mode.STOP:
         clocks.stop(clock, at, coverage)
-        _forgive(ticket, clock, at, options)
+        _forgive(ticket, clock, at, options, coverage)
     elif mode == Mode.PAUSE:
         if clock.phase != Phase.PAUSED or clock.paused_on != ticket.on:
             clocks.pause(clock, at, ticket.on, coverage)
@@ -476,19 +477,23 @@ def _overrun(
         clock.hits.append(clocks.Hit(BREACH, "breach", at, "reopen"))
 
 
-def _forgive(ticket: Fold, clock: Clock, at: Instant, options: Options) -> None:
+def _forgive(ticket: Fold, clock: Clock, at: Instant, options: Options, coverage: Coverage) -> None:
     """Undo a reopening that was closed again at once: a thank-you mail is no work (D17)."""
     if clock.mark is None or not options.reopen_grace:
         return
-    reopened, elapsed, reached = clock.mark
+    reopened, _, reached = clock.mark
     if at - reopened <= options.reopen_grace and (
         clock.breached is None or clock.breached < reopened
     ):
-        clock.elapsed, clock.reached = elapsed, reached
         ticket.reopened -= 1
         for interval in ticket.ledger:
             if reopened <= interval.at < at:
                 interval.state, interval.on = State.RESOLVED, "forgiven"
+        # Counted anew and not remembered: a new target may have changed what counts meanwhile.
+        clock.reached = reached
+        clock.elapsed = recount(
+            ticket, clock, coverage, options, at if reached is None else reached
+        )
     clock.mark = None
 
 

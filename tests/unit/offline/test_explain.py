@@ -64,6 +64,24 @@ def test_the_rows_of_every_ledger_sum_to_the_elapsed_time() -> None:
             assert each["elapsed_ms"] == sum(row["counted_ms"] for row in each["ledger"])
 
 
+def test_the_rows_sum_after_a_reopening_that_was_forgiven_and_retargeted() -> None:
+    """What counts may have changed while it was open: found by a random life."""
+    kept = options(
+        reopen_grace=5 * 3_600_000, retarget_up="from_change", retarget_down="from_change"
+    )
+    given = book(policy(resolution={"P1": "PT4H", "P2": "PT8H"}, options=kept))
+    events = [
+        event("2026-03-02 09:00", "created", priority="P2"),
+        event("2026-03-02 10:00", state="resolved"),
+        event("2026-03-02 11:00", state="in_progress"),
+        event("2026-03-02 11:30", priority="P1"),
+        event("2026-03-02 12:00", state="resolved"),
+    ]
+    found = clock(told(given, events), "resolution")
+
+    assert ("met", 0) == (found["outcome"], sum(row["counted_ms"] for row in found["ledger"]))
+
+
 def test_a_ledger_that_does_not_sum_is_not_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proof that proves nothing is a bug of ours, and is called that."""
     rows = explaining.ledger.rows
