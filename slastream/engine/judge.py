@@ -74,9 +74,11 @@ def add(row: Row | None, fact: Fact, event: Event, books: TenantBooks) -> tuple[
     anew = late or begins or len(facts) == 1 or fact.at < state.horizon
     if anew or fact.kind in (RESTORED, ABSORBED):
         refold(row, event.source, books)
-        if late:  # the fold tells of its last fact only
-            then = fold(facts[: place + 1], row.told_attributes, event.source, books)
-            row.fold.unmapped = then.unmapped
+        if late:
+            row.fold.unmapped = None  # that of the last fact was told of when it came
+            if fact.status is not None or fact.sub is not None:
+                then = fold(facts[: place + 1], row.told_attributes, event.source, books)
+                row.fold.unmapped = then.unmapped
     else:
         step(state, fact, row.told_attributes, books)
     return row, late

@@ -1,0 +1,203 @@
+"""A step of a partition: what it sets aside, what it forgets, how much it fires."""
+
+from __future__ import annotations
+
+import pytest
+
+from slastream.core.books import Books
+from slastream.core.errors import InvariantBroken
+from slastream.core.instant import DAY
+from slastream.engine.effects import Record
+from slastream.engine.partition import Partition
+from slastream.engine.row import MAX_FACTS, deadline_of, decode_row, encode_row
+from slastream.engine.store import MemoryStore
+from slastream.wire import encode_event, event_key
+from tests.support.desk import AGENT, Desk, at, book, decode, event, policy
+
+PROMISE = book(policy(resolution="PT4H"))
+
+
+def partition() -> Partition:
+    """Return an empty partition with one promise of four hours."""
+    return Partition(0, MemoryStore(), Books(PROMISE))
+
+
+def record(offset: int, **changes: object) -> Record:
+    """Return the record of a creation at 09:00, with changes."""
+    said = event("2026-03-02 09:00", "created", state="new")
+    return Record(offset, said.occurred_at, event_key(said), encode_event(said))._replace(**changes)
+
+
+REJECTED = [
+    ({"value": None}, "null_value"),
+    ({"key": None}, "null_value"),
+    ({"value": b"{"}, "bad_event"),
+    ({"value": b"\xff"}, "bad_event"),
+    ({"value": b'{"tenant": 3}'}, "bad_event"),
+    ({"key": b"acme/desk/2"}, "wrong_key"),
+    ({"value": encode_event(event("2026-03-02 09:00", state="asleep"))}, "bad_state"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), REJECTED)
+def test_what_cannot_be_understood_goes_to_the_dead_letters(
+    changes: dict[str, object], reason: str
+) -> None:
+    """The original bytes with the reason, in the same step; the records around it are judged."""
+    effects = partition().apply([record(0), record(1, **changes), record(2)])
+    dead = [message for message in effects.messages if message.output == "dlq"]
+
+    assert [dict(message.headers)["sla-reason"] for message in dead] == [reason.encode()]
+    assert dead[0].value == record(1, **changes).value
+    assert effects.position == 3
+    assert list(effects.rows) == [b"acme/desk/1"]
+
+
+def test_an_empty_batch_is_no_step() -> None:
+    """No records, no effects, no position."""
+    effects = partition().apply([])
+
+    assert (bool(effects), effects.position) == (False, None)
+
+
+def test_a_step_changes_nothing_in_the_store() -> None:
+    """Effects are asked for, not carried out: the caller commits first."""
+    part = partition()
+    part.apply([record(0)])
+    part.fire(at("2026-03-02 14:00"))
+
+    assert list(part.store.scan()) == []
+    assert part.next_due is None
+
+
+def test_fire_stops_at_its_limit() -> None:
+    """A thousand deadlines at once are fired in portions, and none is lost."""
+    desk = Desk(PROMISE)
+    desk.feed(*(event("2026-03-02 09:00", "created", str(n), state="new") for n in range(25)))
+    told, rounds = [], 0
+    while (due := desk.partition.next_due) is not None and due < at("2026-03-03 00:00"):
+        effects = desk.partition.fire(at("2026-03-02 14:00"), limit=10)
+        desk.store.write(effects.rows, effects.deadlines_put, effects.deadlines_del)
+        told += [
+            decode(message).ticket for message in effects.messages if message.output == "alerts"
+        ]
+        rounds += 1
+
+    assert sorted(told, key=int) == [str(n) for n in range(25)]
+    assert rounds == 3
+
+
+def test_a_stale_entry_of_the_index_is_taken_out() -> None:
+    """The index is advisory: the row decides, and what it does not know is removed."""
+    part, ghost = partition(), (at("2026-03-02 09:00"), b"acme/desk/ghost")
+    part.store.write({}, [ghost])
+    effects = part.fire(at("2026-03-02 10:00"))
+
+    assert effects.deadlines_del == [ghost]
+    assert effects.messages == []
+
+
+def test_a_ticket_with_too_many_events_is_bounded() -> None:
+    """No person works on a ticket of thousands of events: what is too much is set aside."""
+    desk = Desk(PROMISE)
+    desk.feed(*(event(at("2026-03-02 09:00") + n, id=f"e{n}") for n in range(MAX_FACTS + 3)))
+
+    assert desk.counts["rejected", "journal", "too_many_events"] == 3
+    assert desk.snapshot()["state"] == "new"
+
+
+def test_a_bug_of_ours_costs_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that trips a bug goes to the dead letters; its ticket is marked, the others are judged."""
+    import slastream.engine.partition as module
+
+    plain = module.add
+
+    def trips(row: object, fact: object, said: object, books: object) -> object:
+        if said.priority == "P13":  # type: ignore[attr-defined]
+            raise ZeroDivisionError("thirteen")
+        return plain(row, fact, said, books)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "add", trips)
+    desk = Desk(PROMISE).feed(
+        event("2026-03-02 09:00", "created", state="new"),
+        event("2026-03-02 09:00", "created", "2", state="new"),
+        event("2026-03-02 10:00", priority="P13"),
+        event("2026-03-02 10:30", state="in_progress", actor=AGENT),
+    )
+    troubles = [each.value for each in desk.said if each.output == "ops"]
+    row = desk.store.get(b"acme/desk/1")
+    assert row is not None
+
+    assert desk.counts["rejected", "journal", "bug"] == 1
+    assert [each["type"] for each in troubles if each] == ["ticket.quarantined"]
+    assert "thirteen" in decode_row(row).quarantined
+    assert desk.snapshot("1")["state"] == "in_progress"
+    assert desk.snapshot("2")["state"] == "new"
+
+
+def test_what_a_failing_record_leaves_behind_is_what_stood_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The records before it in the batch count as if it had not been there, down to the bytes."""
+    import slastream.engine.partition as module
+
+    plain = module.settle
+
+    def trips(row: object, now: int, books: object) -> None:
+        if now == at("2026-03-02 13:30"):
+            raise ZeroDivisionError
+        plain(row, now, books)  # type: ignore[arg-type]
+
+    before = [event("2026-03-02 09:00", "created", state="new"),
+              event("2026-03-02 10:00", state="in_progress", actor=AGENT)]  # fmt: skip
+    whole = Desk(PROMISE).feed(*before)
+    monkeypatch.setattr(module, "settle", trips)
+    failed = Desk(PROMISE).feed(*before, event("2026-03-02 13:30", priority="P1"))
+    found = failed.store.get(b"acme/desk/1")
+    kept = whole.store.get(b"acme/desk/1")
+    assert found is not None
+    assert kept is not None
+    found_row = decode_row(found)
+    found_row.quarantined = ""
+
+    assert found_row == decode_row(kept)
+    assert failed.told() == []
+
+
+def test_an_open_ticket_is_never_forgotten() -> None:
+    """Only what is resolved, closed or cancelled leaves."""
+    desk = Desk(PROMISE).say("2026-03-02 09:00", "created", state="new")
+    desk.until(at("2026-03-02 09:00") + 400 * DAY)
+
+    assert desk.store.get(b"acme/desk/1") is not None
+
+
+def test_rows_have_a_version() -> None:
+    """A row that a newer release wrote is refused, since guessing could announce a breach that is none."""
+    desk = Desk(PROMISE).say("2026-03-02 09:00", "created", state="new")
+    data = desk.store.get(b"acme/desk/1")
+    assert data is not None
+
+    assert encode_row(decode_row(data)) == data
+    assert deadline_of(b"acme/desk/1", data) == desk.partition.next_due
+    with pytest.raises(InvariantBroken, match="newer release"):
+        decode_row(bytes([data[0] + 1]) + data[1:])
+
+
+def test_a_new_book_sweeps_what_it_touches() -> None:
+    """A holiday taken away makes a due date earlier: the sweep moves the deadline, and what is past is told."""
+    from tests.support.desk import holiday, office
+
+    promise = policy(calendar="office", resolution="PT12H")
+    first = book(promise, calendars=(office("UTC", holiday("2026-03-03")),), version="a")
+    desk = Desk(first).say("2026-03-02 09:00", "created", state="new")
+
+    assert desk.clock("resolution").due == "03-04 13:00"
+
+    desk.books.add(book(promise, calendars=(office("UTC"),), version="b"))
+    desk.until("2026-03-03 14:00")
+    while (effects := desk.partition.sweep()) is not None:
+        desk._take(effects)
+    desk.until("2026-03-03 14:01")
+
+    assert desk.clock("resolution").due == "03-03 13:00"
