@@ -44,7 +44,8 @@ def main() -> None:
         pstats.Stats(profile).sort_stats("tottime").print_stats(35)
     rate = len(records) / spent
     print(
-        f"{len(records)} events, {rate:,.0f}/s, {1e6 / rate:.1f} us each, {messages} messages, {fired} fired rows"
+        f"{len(records)} events, {rate:,.0f}/s, {1e6 / rate:.1f} us each,"
+        f" {messages} messages, {fired} fired rows"
     )
 
 

@@ -5,8 +5,6 @@ a clock change is whatever the sequence of local minutes shows. `python -m
 tests.property.calendar_oracle N` asks N random questions and exits 1 on the first difference.
 """
 
-# ruff: noqa: T201  (it is also a command)
-
 from __future__ import annotations
 
 import sys
