@@ -91,9 +91,10 @@ def _verdict(clock: Told) -> str:
     left, outcome = clock["remaining_ms"], str(clock["outcome"])
     if left is None:
         return outcome
-    room = f"{exact(left)} left" if left >= 0 else f"{exact(-left)} over"
-    word = f"{outcome}, though now" if outcome == "missed" and left >= 0 else f"{outcome},"
-    return f"{word} {room}"
+    if outcome == "missed" and left <= 0:
+        return f"missed, {exact(-left)} over"
+    word = "missed, though now" if outcome == "missed" else f"{outcome},"
+    return f"{word} {exact(left)} left" if left >= 0 else f"{word} {exact(-left)} over"
 
 
 def _promise(clock: Told) -> str:

@@ -48,6 +48,8 @@ def levels_of(
         at = None
         if clock.since is not None:
             at = coverage.due(clock.since, max(0, level.offset - clock.elapsed))
+            if level.kind == BREACH and clock.due is not None:
+                at = clock.due  # business days may fall due outside opening hours
         found.append(
             {
                 "level": level.text,
