@@ -225,7 +225,7 @@ async def measure(args: argparse.Namespace, broker: LocalBroker, folder: Path) -
         steady["gateway_cpu_share"] = round((cpu(process.pid) - before) / args.seconds, 2)
         accepted += fast["accepted"] + steady["accepted"]
         return {
-            "body_bytes": round(sum(len(each) for each in made) / len(made)),
+            "request_bytes": round(sum(len(each) for each in made) / len(made)),
             "as_many_as_it_takes": fast,
             "steady": steady,
             "accepted": accepted,

@@ -26,7 +26,7 @@ _PATHS: dict[str, tuple[tuple[str, ...], ...]] = {
     "itop": (("ref",), ("fields", "ref")),
     "zammad": (("ticket", "id"),),
     "znuny": (("Ticket", "TicketID"), ("Event", "TicketID")),
-    "frappe_helpdesk": (("reference_ticket",), ("reference_name",), ("name",)),
+    "frappe_helpdesk": (("reference_name",), ("name",)),
 }
 """Where the ticket stands; of several the first that is there, since a note names its ticket too."""
 
