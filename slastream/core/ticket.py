@@ -81,7 +81,8 @@ class Fold(Struct, array_like=True):
             if clock.next_at is not None and clock.next_at <= until:
                 coverage, steps = books.coverage(clock.calendar), books.steps_for(clock)
                 if clocks.advance(clock, until, coverage, steps):
-                    self.horizon = max(self.horizon, clock.hits[-1].at + 1)
+                    last = clock.hits[-1]
+                    self.horizon = max(self.horizon, last.at + (last.kind == BREACH))
 
     def live(self) -> list[Clock]:
         """Return the clocks of the current cycles."""

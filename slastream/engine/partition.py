@@ -189,7 +189,8 @@ class _Step:
 
     def _restore(self, key: bytes) -> None:
         """Bring a row back to where it stood before the record that failed half-way."""
-        del self._rows[key]
+        self._rows.pop(key, None)
+        self._changed.pop(key, None)
         effects, self.effects = self.effects, Effects()
         for record, event, now in self._taken.get(key, ()):
             self._fold(record, event, now)
@@ -205,7 +206,7 @@ class _Step:
             return
         if row is not None and row.deadline is not None and row.deadline <= log_time:
             # What fell due before this record was appended is announced before it is looked at.
-            self._announce(key, row, now, books)
+            self._catch_up(key, row, now, log_time, books)
             self._changed[key] = now
         fact = known(row, event, log_time, books)
         if fact is None:

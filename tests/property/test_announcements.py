@@ -31,8 +31,10 @@ def records_of(story: Story, rng: Random, how: int) -> list[Record]:
     ]
 
 
-def announced(story: Story, book: Book, rng: Random, how: int) -> Consumer:
-    """Return what a consumer believes at the end of a story, whose timers fired at random moments."""
+def announced(
+    story: Story, book: Book, rng: Random, how: int, after: int = GRACE + SETTLE + 2
+) -> Consumer:
+    """Return what a consumer believes `after` the end of a story, whose timers fired at random moments."""
     store, consumer = MemoryStore(), Consumer()
     partition = Partition(0, store, Books(book))
     records = records_of(story, rng, how)
@@ -44,7 +46,7 @@ def announced(story: Story, book: Book, rng: Random, how: int) -> Consumer:
         for _ in range(rng.choice((0, 1, 3))):
             now = rng.randint(partition.time, max(partition.time, until))
             commit(store, partition.fire(now, rng.choice((1, 1000))), consumer)
-    last = START + story["end"] * MINUTE + GRACE + SETTLE + 2
+    last = START + story["end"] * MINUTE + after
     while (due := partition.next_due) is not None and due <= last:
         commit(store, partition.fire(max(due, partition.time)), consumer)
     return consumer
@@ -83,6 +85,25 @@ def test_the_incidents_that_stand_are_those_of_the_model(first: int) -> None:
             }
 
             assert standing == expected, f"order {order} of\n{tell(story)}"
+
+
+@pytest.mark.parametrize("first", [seed * PER_SEED for seed in SEEDS])
+def test_the_warnings_that_stand_are_those_of_the_model(first: int) -> None:
+    """A clock that runs, past a level and not yet due, is at risk for whoever reads the topic; no other is."""
+    for seed in range(first, first + PER_SEED):
+        story = story_of(seed)
+        book = book_of(story, settle=0)
+        clocks = [clock for clock in play(story)["clocks"] if clock["spent"] is None]
+        names = {
+            f"{KEY.decode()}/{clock['indicator']}/{clock['cycle']}/at_risk": clock["at_risk"]
+            for clock in clocks
+        }
+        for order in range(4):
+            rng = Random(f"warnings/{seed}/{order}")
+            consumer = announced(story, book, rng, min(order, 2), after=0)
+            found = {name: name in consumer.open for name in names}
+
+            assert found == names, f"order {order} of\n{tell(story)}"
 
 
 @pytest.mark.parametrize("first", [seed * PER_SEED for seed in SEEDS])

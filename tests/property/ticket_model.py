@@ -546,4 +546,12 @@ def _read(ticket: Ticket, clock: dict[str, Any], end: int) -> dict[str, Any]:
         "breached": breached,
         "superseded": breached is not None and clock["spent"] is None,
         "alarm": clock["alarm"],
+        "at_risk": phase == "running"
+        and clock["target"] is not None
+        and clock["spent"] is None
+        and any(
+            ticket.elapsed(clock, end) >= round(clock["target"] * percent / 100)
+            for percent in clock["at_risk"]
+        ),
+        "spent": clock["spent"],
     }
