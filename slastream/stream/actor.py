@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -25,6 +26,7 @@ from slastream.stream.changelog import (
     Position,
     Recovered,
 )
+from slastream.stream.clock import LogClock
 from slastream.stream.post import Delivered, Engine, Post
 from slastream.stream.transaction import Fenced, Item, Transactions, Uncertain
 
@@ -264,13 +266,23 @@ class Actor:
             await self._commit(effects, position, len(records))
         else:
             self._move(position)
-        self.time = max(self.time, fetched[-1].timestamp)
+        self._hear(fetched)
         if epoch != self._epoch:
             return True
         self._at = 0 if last else self._at + len(fetched)
         if last:
             self._inbox.popleft().done()
         return True
+
+    def _hear(self, fetched: list[Any]) -> None:
+        """Move the partition's time on to that of the log.
+
+        Simulated records of one moment come in any order, so only a heartbeat, which is written
+        behind all of them, says that a simulated time is over.
+        """
+        exact = isinstance(self.post.clock, LogClock)
+        times = [r.timestamp for r in fetched if r.key == HEARTBEAT or not exact]
+        self.time = max([self.time, *times[-1:]])
 
     async def _fire(self) -> bool:
         """Fire what is due, `fires` tickets at the most; returns whether anything was."""
