@@ -7,7 +7,12 @@ BIN    := .venv/bin
 READY  := .venv/.ready
 ARGS   ?=
 
-.PHONY: help setup up test lint types unit bench format clean
+QUESTIONS ?= 100000
+HISTORIES ?= 5000
+SEEDS     ?= 2000
+ONLY      ?= engine observing book_load calendar sources backtest worker detection gateway
+
+.PHONY: help setup up test lint types unit oracle sim bench format clean
 
 help: ## print the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,9 +36,15 @@ types: $(READY) ## mypy, strict
 unit: $(READY) ## the tests that need no broker, in seconds
 	$(BIN)/python -m pytest -q tests/unit tests/property tests/contract $(ARGS)
 
-bench: $(READY) ## one worker's throughput and detection delay, on a real broker
-	$(BIN)/python -m bench.worker $(ARGS)
-	$(BIN)/python -m bench.detection
+oracle: $(READY) ## random calendars and tickets against brute force, the long form (minutes)
+	$(BIN)/python -m tests.property.calendar_oracle $(QUESTIONS)
+	$(BIN)/python -m tests.property.ticket_oracle $(HISTORIES)
+
+sim: $(READY) ## a partition under faults in virtual time (SEED=n for one seed, SEEDS=n for many)
+	$(BIN)/python -m tests.sim.run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+bench: .venv/.bench ## every measurement in bench/, on a quiet machine (ONLY="engine worker" for some)
+	@for name in $(ONLY); do echo "== $$name" >&2; $(BIN)/python -m bench.$$name $(ARGS); done
 
 format: $(READY) ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
@@ -51,3 +62,8 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[local]' --group dev
 	@touch $(READY)
+
+# The libraries that a measurement compares with are no dependency of anything else.
+.venv/.bench: $(READY)
+	@$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
+	@touch .venv/.bench
