@@ -419,8 +419,7 @@ class Ticket:
             or (stated and self.state in ("responded", "in_progress"))
         )
         if response["reached"] is None and (
-            (answers and (self.state != "cancelled" or response["phase"] == "running"))
-            or self.state in DONE
+            (answers and response["phase"] in ("running", "paused")) or self.state in DONE
         ):
             self.stop(response, at)
             self.answered = True
