@@ -206,7 +206,7 @@ class Ticket:
         if left <= 0:
             return self.over(clock, max(clock["origin"], clock["started"]), 0)
         for a, b in clock["runs"]:
-            a, b = max(a, clock["origin"]), now if b is None else b
+            a, b = max(a, clock["origin"], clock["started"]), now if b is None else b
             if a >= b:
                 continue
             counted = hours.count(a, b)
