@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from slastream.core.errors import Misconfigured
 from slastream.core.instant import Instant
 from slastream.dlq.letter import Letter, Place, letter_of
-from slastream.kafka.reach import explained
+from slastream.kafka import admin
 from slastream.kafka.security import client_options
 from slastream.settings import Settings
 
 _FETCH = 4 * 1024 * 1024
-_PATIENCE = 10.0
 _QUIET = 10.0
 """Seconds without a record after which a broker that has more to give counts as away."""
 
@@ -26,8 +24,14 @@ _QUIET = 10.0
 class Post:
     """Reads dead letters, and records of other topics, over one connection."""
 
-    def __init__(self, settings: Settings, consumer: AIOKafkaConsumer[Any, Any]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        consumer: AIOKafkaConsumer[Any, Any],
+        partitions: Mapping[str, Sequence[int]],
+    ) -> None:
         self._consumer = consumer
+        self._numbers = partitions
         self.dlq, self.journal = settings.topic("dlq"), settings.topic("tickets")
         self.raw = settings.topic("raw.")
         self.left_out = 0
@@ -36,8 +40,7 @@ class Post:
     async def letters(self, since: Instant | None, limit: int) -> AsyncIterator[Letter]:
         """Yield the newest `limit` letters of each partition, oldest first, up to the end of now."""
         consumer = self._consumer
-        journal = len(await self._partitions(self.journal, must=False)) or 1
-        tps = await self._partitions(self.dlq)
+        tps = self._letterbox()
         consumer.assign(tps)
         ends = await consumer.end_offsets(tps)
         starts = await consumer.beginning_offsets(tps)
@@ -50,17 +53,15 @@ class Post:
             start = max(starts[tp], ends[tp] - limit)
             self.left_out += start - starts[tp]
             async for record in self._records(tp, start, ends[tp]):
-                yield letter_of(record, self.journal, journal)
+                yield self._letter(record)
 
     async def find(self, name: str) -> Letter | None:
         """Return the newest letter of that name, None when there is none."""
         place = self._place(name)
         if place is not None:
-            tps = await self._partitions(self.dlq)
             tp = TopicPartition(self.dlq, place.partition)
-            record = await self._one(tp, place.offset) if tp in tps else None
-            journal = len(await self._partitions(self.journal, must=False)) or 1
-            return letter_of(record, self.journal, journal) if record else None
+            record = await self._one(tp, place.offset) if tp in self._letterbox() else None
+            return self._letter(record) if record else None
         found = None
         async for letter in self.letters(None, 1 << 62):
             if letter.named(name):
@@ -70,7 +71,7 @@ class Post:
     async def original(self, letter: Letter) -> bytes | None:
         """Return the whole bytes of a letter that holds only its first; None when they are gone."""
         place = letter.origin
-        if place is None or place.topic not in await self._consumer.topics():
+        if place is None or place.partition not in self._numbers.get(place.topic, ()):
             return None
         record = await self._one(TopicPartition(place.topic, place.partition), place.offset)
         return record.value if record and record.key == letter.key else None
@@ -83,12 +84,14 @@ class Post:
             return Place(self.dlq, int(left), int(offset))
         return None
 
-    async def _partitions(self, topic: str, *, must: bool = True) -> list[TopicPartition]:
-        await self._consumer.topics()
-        numbers = self._consumer.partitions_for_topic(topic)
-        if not numbers and must:
-            raise Misconfigured("not on the broker", where=topic, hint="slastream topics create")
-        return [TopicPartition(topic, number) for number in sorted(numbers or ())]
+    def _letterbox(self) -> list[TopicPartition]:
+        numbers = self._numbers.get(self.dlq)
+        if not numbers:
+            raise Misconfigured("not on the broker", where=self.dlq, hint="slastream topics create")
+        return [TopicPartition(self.dlq, number) for number in numbers]
+
+    def _letter(self, record: Any) -> Letter:
+        return letter_of(record, self.journal, len(self._numbers.get(self.journal, ())) or 1)
 
     async def _one(self, tp: TopicPartition, offset: int) -> Any:
         self._consumer.assign([tp])
@@ -125,6 +128,12 @@ class Post:
 async def post(settings: Settings) -> AsyncIterator[Post]:
     """Connect. Raises `Misconfigured` in one sentence when the broker cannot be reached."""
     client = client_options(settings.broker)
+    async with admin.connected(client) as asked:
+        names = [name for name in await asked.list_topics() if name.startswith(settings.prefix)]
+        told = await asked.describe_topics(names) if names else []
+    partitions = {
+        each["topic"]: sorted(part["partition"] for part in each["partitions"]) for each in told
+    }
     consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
         **client,
         isolation_level="read_committed",
@@ -132,19 +141,6 @@ async def post(settings: Settings) -> AsyncIterator[Post]:
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=_FETCH,
     )
-    await reached(consumer.start, client)
-    try:
-        yield Post(settings, consumer)
-    finally:
-        await consumer.stop()
-
-
-async def reached(start: Callable[[], Any], client: dict[str, Any]) -> None:
-    """Start a client. Raises `Misconfigured` when the broker cannot be reached."""
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            await start()
-    except (KafkaError, TimeoutError) as error:
-        problem = await explained(error, client)
-        servers = client["bootstrap_servers"]
-        raise Misconfigured(problem.sentence, where=str(servers), hint=problem.hint) from error
+    async with consumer:
+        await asyncio.sleep(0)  # a consumer that is stopped before its tasks began raises
+        yield Post(settings, consumer, partitions)

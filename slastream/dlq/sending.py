@@ -17,7 +17,6 @@ from slastream import wire
 from slastream.core.errors import Rejected
 from slastream.core.event import Event
 from slastream.dlq.letter import Letter, Place, resent_headers
-from slastream.dlq.reading import reached
 from slastream.kafka.security import client_options
 from slastream.settings import Settings
 from slastream.sources import Delivery, read
@@ -112,13 +111,10 @@ class Sender:
 
 @asynccontextmanager
 async def sender(settings: Settings) -> AsyncIterator[Sender]:
-    """Connect. Raises `Misconfigured` in one sentence when the broker cannot be reached."""
+    """Connect to the broker that the letters were read from."""
     client: dict[str, Any] = client_options(settings.broker)
     producer = AIOKafkaProducer(
         **client, acks="all", enable_idempotence=True, max_request_size=_LARGEST
     )
-    await reached(producer.start, client)
-    try:
+    async with producer:
         yield Sender(producer)
-    finally:
-        await producer.stop()
