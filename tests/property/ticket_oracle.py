@@ -32,6 +32,7 @@ from slastream.core.policy import (
     Target,
     fold_text,
 )
+from slastream.core.ticket import Fold
 from slastream.engine.effects import Record
 from slastream.engine.partition import Partition
 from slastream.engine.row import decode_row
@@ -365,9 +366,15 @@ def read(story: Story, store: MemoryStore, books: Books, key: bytes = KEY) -> di
     """Return what slastream says of the ticket at the end of its story, in the model's words."""
     data = store.get(key)
     assert data is not None, "the ticket has no row"
-    fold, tenant = decode_row(data).fold, books.of("acme")
     end = START + story["end"] * MINUTE
-    fold.advance(end, tenant)
+    fold = decode_row(data).fold
+    fold.advance(end, books.of("acme"))
+    return reading_of(fold, books, end, key)
+
+
+def reading_of(fold: Fold, books: Books, end: Instant, key: bytes) -> dict[str, Any]:
+    """Return a fold at `end` in the model's words."""
+    tenant = books.of("acme")
     said = orjson.loads(wire.clocks(key.decode(), fold, [], end, tenant)[0])
     return {
         "state": said["state"],
