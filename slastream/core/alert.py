@@ -337,13 +337,7 @@ def _decide(
     if before is not None and before.final and not before.retracted:
         same = (before.outcome, before.reached, before.elapsed)
         final = final or same == (outcome, clock.reached, clock.elapsed)
-    now_is = Published(
-        clock.indicator, clock.cycle, outcome, final, clock.reached, clock.elapsed, "",
-        False, clock.target, clock.breached, clock.paused,
-    )  # fmt: skip
-    if before is not None:
-        now_is.id = before.id
-    if before is None or now_is != before:
+    if before is None or _differs(before, clock, outcome, final):
         finality = "final" if final else "provisional"
         id_ = fact_id(
             key,
@@ -360,9 +354,27 @@ def _decide(
         outcomes.append(Decided(id_, clock, outcome, finality, replaces))
         if before is not None:
             told.outcomes.remove(before)
-        now_is.id = id_
-        told.outcomes.append(now_is)
+        told.outcomes.append(
+            Published(
+                clock.indicator, clock.cycle, outcome, final, clock.reached, clock.elapsed, id_,
+                False, clock.target, clock.breached, clock.paused,
+            )
+        )  # fmt: skip
     return None if final else final_at
+
+
+def _differs(before: Published, clock: Clock, outcome: str, final: bool) -> bool:
+    """Whether an outcome says something else than the one that was published."""
+    return (
+        before.retracted
+        or before.outcome != outcome
+        or before.final != final
+        or before.reached != clock.reached
+        or before.elapsed != clock.elapsed
+        or before.target != clock.target
+        or before.breached != clock.breached
+        or before.paused != clock.paused
+    )
 
 
 def _retract(key: str, clock: Clock, before: Published, outcomes: list[Decided]) -> None:
