@@ -25,6 +25,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "sources": ("slastream.cli.sources", "Which ticket systems are read, and how to wire one up."),
     "gateway": ("slastream.cli.gateway", "Receive webhooks and write them to the raw topics."),
     "dlq": ("slastream.cli.dlq", "List dead letters, show one, send corrected ones again."),
+    "board": ("slastream.cli.board", "A web page of what is about to break, and of what was kept."),
     "topics": ("slastream.cli.topics", "Create, compare and render the topics."),
 }
 """Verb -> (module with a `command`, its line in the help)."""
