@@ -75,7 +75,7 @@ def retarget(ticket: Fold, clock: Clock, at: Instant, terms: Terms, books: Tenan
         elapsed = recount(ticket, clock, coverage, options, at)
         clock.paused = waited_for(ticket, clock, coverage, options, at)
         if clock.paused_since is not None:
-            clock.paused_since = at
+            clock.paused_since = max(at, clock.started)
     clock.elapsed = elapsed
     if clock.phase == Phase.RUNNING:
         clock.since = max(at, clock.started)

@@ -344,8 +344,9 @@ def _milestones(
             response.unverified = fact.actor == UNKNOWN and state not in _DONE
             ticket.responded = True
     if plan.phase == _PENDING and ticket.responded:
-        plan.started = at
-        _begin_plan(plan, at, books)
+        # An answer that came before the clocks start is one of their first instant (D30).
+        plan.started = at if response.reached is None else response.reached
+        _begin_plan(plan, plan.started, books)
     if plan.open and ((human and stated and state == _IN_PROGRESS) or state in _DONE):
         _reach(plan, at, books, implied=state in _DONE)
 

@@ -424,10 +424,10 @@ class Ticket:
             self.stop(response, at)
             self.answered = True
         if plan["phase"] == "pending" and self.answered:
-            plan["started"] = at
-            plan["target"] = self.length(plan, at)
-            plan["until"] = self.meant(plan, at)
-            plan["runs"].append([at, None])
+            since = plan["started"] = response["reached"]
+            plan["target"] = self.length(plan, since)
+            plan["until"] = self.meant(plan, since)
+            plan["runs"].append([since, None])
             plan["phase"] = "running"
         works = human and stated and self.state == "in_progress"
         if plan["reached"] is None and (works or self.state in DONE):
