@@ -96,6 +96,9 @@ def fact_of(event: Event, log_time: Instant, rank: int) -> Fact:
     comment = event.comment
     status, sub = event.status, event.sub_status
     state, on = structural(event, kind)
+    created = event.created_at
+    if created is not None and created > at:
+        created = at  # what has an event has been created
     return Fact(
         at=at,
         sequence=-1 if event.sequence is None else event.sequence,
@@ -109,7 +112,7 @@ def fact_of(event: Event, log_time: Instant, rank: int) -> Fact:
         on=on,
         actor=UNKNOWN if event.actor is None else _ACTOR[event.actor.kind],
         comment=0 if comment is None else PUBLIC if comment.public else INTERNAL,
-        created=event.created_at,
+        created=created,
         imported=event.imported,
         skewed=skewed,
     )

@@ -19,6 +19,13 @@ def test_a_time_ahead_of_the_log_is_clamped() -> None:
     assert (far.at, far.skewed) == (said.occurred_at - 1, True)
 
 
+def test_a_creation_after_the_event_that_tells_it_is_clamped() -> None:
+    """A ticket that has an event exists: a creation in the year 2200 cannot park it there (D39)."""
+    said = event("2026-03-02 09:00", created_at="2200-01-01 00:00")
+
+    assert fact_of(said, said.occurred_at, 0).created == said.occurred_at
+
+
 def test_order_is_time_then_sequence_then_rank_then_id() -> None:
     """Nothing of it depends on when an event arrived."""
     said = event("2026-03-02 09:00", state="new", sequence=4, id="x")
