@@ -34,7 +34,7 @@ types: $(READY) ## mypy, strict
 	$(BIN)/mypy
 
 unit: $(READY) ## the tests that need no broker, in seconds
-	$(BIN)/python -m pytest -q tests/unit tests/property tests/contract $(ARGS)
+	$(BIN)/python -m pytest -q tests/unit tests/golden tests/property tests/contract tests/sim $(ARGS)
 
 oracle: $(READY) ## random calendars and tickets against brute force, the long form (minutes)
 	$(BIN)/python -m tests.property.calendar_oracle $(QUESTIONS)

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from docs.draw_clock import PAGE, drawn
-from slastream.cli import root
+from slastream.cli import VERBS, root
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -82,6 +82,15 @@ def test_a_command_of_the_documents_can_be_typed(line: str) -> None:
 
     assert set() == flags - known - {"--help"}
     assert 0 == CliRunner().invoke(command, ["--help"]).exit_code
+
+
+def test_the_readme_tells_of_every_verb() -> None:
+    """Whoever reads the README knows all that `slastream` can do."""
+    told = re.findall(
+        r"^\| `slastream ([a-z]+)", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+
+    assert sorted(VERBS) == sorted(told)
 
 
 def test_each_decision_has_its_row_once() -> None:
