@@ -259,3 +259,35 @@ def test_a_resolved_ticket_leaves_after_its_time() -> None:
     assert desk.store.get(b"acme/desk/1") is None
     assert desk.said[-1].output == "clocks"
     assert desk.said[-1].value is None
+
+
+def test_an_outcome_that_is_decided_is_not_undone_by_deleting_the_ticket() -> None:
+    """Resolved in time, then moved to the trash: the promise was kept, and stays kept."""
+    desk = resolved().say("2026-03-02 13:00", "deleted")
+
+    assert desk.clock("resolution").outcome == "met"
+    assert desk.decided() == ["resolution met provisional"]
+
+
+def test_an_alarm_of_a_cycle_that_never_was_is_taken_back_under_its_own_key() -> None:
+    """Late events show that the reopening came soon enough to continue: the second cycle never was."""
+    chosen = {"reopen": "new_cycle_after", "new_cycle_after": target("PT2H")}
+    desk = resolved(**chosen).say("2026-03-03 09:00", state="in_progress", actor=CUSTOMER)
+    desk.until("2026-03-03 14:00")
+
+    assert desk.told() == [("breached resolution breach", "03-03 13:00")]
+
+    late = "2026-03-03 14:00"
+    desk.say("2026-03-02 12:10", state="in_progress", actor=CUSTOMER, arrives=late)
+    desk.say("2026-03-02 12:50", state="resolved", actor=AGENT, arrives=late)
+    desk.say("2026-03-02 14:10", state="in_progress", actor=CUSTOMER, arrives=late)
+    desk.say("2026-03-02 14:15", state="resolved", actor=AGENT, arrives=late)
+    desk.say("2026-03-02 16:00", state="in_progress", actor=CUSTOMER, arrives=late)
+    desk.say("2026-03-02 16:01", state="resolved", actor=AGENT, arrives=late)
+    corrected = next(each.value for each in desk.alerts if each.type == "corrected")
+    assert corrected is not None
+
+    assert corrected["dedup_key"] == desk.alerts[0].value["dedup_key"]  # type: ignore[index]
+    assert corrected["dedup_key"].endswith("/resolution/2/breached")
+    assert (corrected["cycle"], corrected["after"]) == (2, None)
+    assert [clock["cycle"] for clock in desk.snapshot()["clocks"]] == [1, 1, 1]

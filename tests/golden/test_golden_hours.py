@@ -142,3 +142,12 @@ def test_a_calendar_without_hours_to_come_is_never_due() -> None:
     assert over.clock("resolution").due is None
     assert over.clock("resolution").outcome == "running"
     assert over.told() == []
+
+
+def test_what_runs_out_at_closing_time_is_late_at_closing_time() -> None:
+    """Due on Friday at 17:00 and fixed on Saturday: late since Friday, though no working time has passed."""
+    friday = desk(office("UTC"), resolution="PT4H").say("2026-03-06 13:00", "created", state="new")
+    friday.until("2026-03-07 10:00").say("2026-03-07 10:00", state="resolved", actor=AGENT)
+    clock = friday.clock("resolution")
+
+    assert (clock.breached, clock.outcome, clock.remaining_ms) == ("03-06 17:00", "missed", 0)
