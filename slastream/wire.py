@@ -9,24 +9,23 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import orjson
 
 from slastream.core import ledger
 from slastream.core.alert import Announced, Decided, Notice, dedup_key
 from slastream.core.books import AT_RISK, BREACH, TenantBooks
-from slastream.core.clock import PHASES, Clock
+from slastream.core.clock import Clock
 from slastream.core.errors import Rejected
 from slastream.core.event import Event, split_key, ticket_key
 from slastream.core.instant import Instant, Millis, format_instant
 from slastream.core.policy import Indicator
 from slastream.core.ticket import Fold, options_of
+from slastream.snapshot import ledger_rows, snapshot
 
 Headers = list[tuple[str, bytes]]
 
 LATE_AFTER: Millis = 10_000
 """An alert that is detected this much after it became true is flagged `late`."""
 
-LEDGER_ROWS = 50
 BECAUSE_ROWS = 12
 
 _encoder = msgspec.json.Encoder()
@@ -77,7 +76,7 @@ def event_key(event: Event) -> bytes:
 
 def dumps(value: object) -> bytes:
     """Return compact JSON."""
-    return orjson.dumps(value)
+    return _encoder.encode(value)
 
 
 def _time(instant: Instant | None) -> str | None:
@@ -111,36 +110,6 @@ def figures(fold: Fold, clock: Clock, books: TenantBooks, now: Instant) -> dict[
     }
 
 
-def row_json(row: ledger.Row) -> dict[str, Any]:
-    """Return one ledger row as published in `because` and `ledger`."""
-    told: dict[str, Any] = {
-        "from": format_instant(row.start),
-        "to": format_instant(row.end),
-        "state": row.state,
-        "counted_ms": row.counted,
-    }
-    if row.on:
-        told["waiting_on"] = row.on
-        told["waited_ms"] = row.waited
-    return told
-
-
-def because(rows: list[ledger.Row], most: int) -> list[dict[str, Any]]:
-    """Return the last rows; the earlier ones are summed into one, so that the sum stays exact."""
-    if len(rows) <= most:
-        return [row_json(row) for row in rows]
-    early, late = rows[: 1 - most], rows[1 - most :]
-    summed = ledger.Row(
-        early[0].start,
-        early[-1].end,
-        "earlier",
-        "",
-        sum(r.counted for r in early),
-        sum(r.waited for r in early),
-    )
-    return [row_json(summed), *(row_json(row) for row in late)]
-
-
 def alert(
     key: str, fold: Fold, notice: Notice, now: Instant, books: TenantBooks
 ) -> tuple[bytes, Headers]:
@@ -166,7 +135,7 @@ def alert(
         "detected_at": format_instant(now),
         "late": now - at > LATE_AFTER + options.grace,
         "dedup_key": dedup_key(key, clock.indicator, cycle, notice.kind),
-        "because": because(rows, BECAUSE_ROWS),
+        "because": ledger_rows(rows, BECAUSE_ROWS),
     }
     # The ticket's own type must not be lost under the alert's: the alert's is in `ce_type`.
     told["type"] = fold.attributes.get("type")
@@ -233,56 +202,9 @@ def outcome(
 
 
 def clocks(
-    key: str, fold: Fold, sent: list[Announced], now: Instant, books: TenantBooks
+    key: str, fold: Fold, announced: list[Announced], now: Instant, books: TenantBooks
 ) -> tuple[bytes, Headers]:
     """Return value and headers of a ticket's snapshot on the clocks topic."""
-    told = about(key, fold)
-    attributes = fold.attributes
-    told |= {
-        "state": ledger.STATE_LABELS[fold.state],
-        "waiting_on": fold.on or None,
-        "status": attributes.get("status"),
-        "board": attributes.get("board"),
-        "assignee": attributes.get("assignee"),
-        "created_at": format_instant(fold.start),
-        "judged": fold.known,
-        "reopen_count": fold.reopened,
-        "confirmed_at": format_instant(now),
-        "clocks": [clock_json(fold, clock, sent, now, books) for clock in fold.clocks],
-    }
     source = key.rpartition("/")[0]
-    return dumps(told), ce_headers("clocks.v1", f"{key}@{now}", source, now)
-
-
-def clock_json(
-    fold: Fold, clock: Clock, sent: list[Announced], now: Instant, books: TenantBooks
-) -> dict[str, Any]:
-    """Return one clock as published on the clocks topic."""
-    coverage = books.coverage(clock.calendar)
-    at = ledger.end_of(clock, now)
-    steps = books.steps_for(clock)
-    told = figures(fold, clock, books, at)
-    paused = clock.paused_by(coverage, at)
-    told |= {
-        "phase": PHASES[clock.phase],
-        "verdict": clock.verdict,
-        "outcome": clock.outcome,
-        "reached_at": _time(clock.reached),
-        "breached_at": _time(clock.breached),
-        "superseded": clock.superseded,
-        "paused_ms": sum(paused.values()),
-        "paused_by": paused,
-        "waiting_on": clock.paused_on or None,
-        "next": None
-        if clock.next_at is None
-        else {"level": steps[clock.step].text, "at": format_instant(clock.next_at)},
-        "alerts": [
-            {"level": entry.text, "id": entry.id, "reached_at": format_instant(entry.at)}
-            for entry in sent
-            if entry.indicator == clock.indicator and entry.cycle == clock.cycle and entry.how != 1
-        ],
-        "ledger": because(
-            ledger.rows(fold, clock, coverage, options_of(clock, books), now), LEDGER_ROWS
-        ),
-    }
-    return told
+    headers = ce_headers("clocks.v1", f"{key}@{now}", source, now)
+    return snapshot(key, fold, announced, now, books), headers

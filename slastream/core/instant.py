@@ -53,18 +53,24 @@ def parse_instant(value: object) -> Instant:
     return from_datetime(moment)
 
 
+_texts: dict[Instant, str] = {}
 _minutes: dict[int, str] = {}
 
 
 def format_instant(instant: Instant) -> str:
     """Write an instant as RFC 3339 in UTC with milliseconds: `2026-03-02T09:02:11.000Z`."""
-    minute, rest = divmod(instant, MINUTE)
-    prefix = _minutes.get(minute)
-    if prefix is None:
-        if len(_minutes) > 100_000:
+    # A ticket's instants are written again with each of its clocks and each of its events.
+    text = _texts.get(instant)
+    if text is None:
+        if len(_texts) > 100_000:
+            _texts.clear()
             _minutes.clear()
-        prefix = _minutes[minute] = to_datetime(minute * MINUTE).strftime("%Y-%m-%dT%H:%M:")
-    return f"{prefix}{rest // 1000:02d}.{rest % 1000:03d}Z"
+        minute, rest = divmod(instant, MINUTE)
+        prefix = _minutes.get(minute)
+        if prefix is None:
+            prefix = _minutes[minute] = to_datetime(minute * MINUTE).strftime("%Y-%m-%dT%H:%M:")
+        text = _texts[instant] = f"{prefix}{rest // 1000:02d}.{rest % 1000:03d}Z"
+    return text
 
 
 _DURATION = re.compile(

@@ -1,0 +1,185 @@
+"""A ticket's snapshot on the clocks topic: what its clocks say at one instant.
+
+This is written with nearly every event, so its shapes are structs and its order of members is
+fixed. The shapes are those of `topics/schemas`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from slastream.core import ledger
+from slastream.core.alert import SKIPPED, Announced
+from slastream.core.books import TenantBooks
+from slastream.core.clock import PHASES, Clock
+from slastream.core.event import split_key
+from slastream.core.instant import Instant, Millis, format_instant
+from slastream.core.policy import Indicator
+from slastream.core.ticket import Fold
+
+LEDGER_ROWS = 50
+
+_INDICATORS = tuple(indicator.label for indicator in Indicator)
+_NOBODY: dict[str, Millis] = {}
+_encoder = msgspec.json.Encoder()
+
+
+class LedgerRow(Struct, omit_defaults=True, rename={"start": "from", "end": "to"}):
+    """One stretch of the ledger, clipped by the clock's calendar. Durations in milliseconds."""
+
+    start: str
+    end: str
+    state: str
+    counted_ms: Millis
+    waiting_on: str | UnsetType = UNSET
+    waited_ms: Millis | UnsetType = UNSET
+
+
+class Sent(Struct):
+    """A level that was announced."""
+
+    level: str
+    id: str
+    reached_at: str
+
+
+class Next(Struct):
+    """The level that the clock reaches next if it goes on running."""
+
+    level: str
+    at: str
+
+
+class Face(Struct):
+    """One clock."""
+
+    indicator: str
+    cycle: int
+    policy: str | None
+    book: str | None
+    calendar: str
+    target_ms: Millis | None
+    elapsed_ms: Millis
+    remaining_ms: Millis | None
+    started_at: str
+    due: str | None
+    phase: str
+    verdict: str
+    outcome: str
+    reached_at: str | None
+    breached_at: str | None
+    superseded: bool
+    paused_ms: Millis
+    paused_by: dict[str, Millis]
+    waiting_on: str | None
+    next: Next | None
+    alerts: list[Sent]
+    ledger: list[LedgerRow]
+
+
+class Snapshot(Struct):
+    """One ticket: who and what it is, its state, its clocks."""
+
+    tenant: str
+    source: str
+    ticket: str
+    number: Any
+    url: Any
+    client: Any
+    contract: Any
+    priority: Any
+    type: Any
+    team: Any
+    state: str
+    waiting_on: str | None
+    status: Any
+    board: Any
+    assignee: Any
+    created_at: str
+    judged: bool
+    reopen_count: int
+    confirmed_at: str
+    clocks: list[Face]
+
+
+def snapshot(
+    key: str, fold: Fold, announced: list[Announced], now: Instant, books: TenantBooks
+) -> bytes:
+    """Return the value of a ticket's record on the clocks topic."""
+    tenant, source, ticket = split_key(key)
+    told = fold.attributes.get
+    return _encoder.encode(
+        Snapshot(
+            tenant, source, ticket,
+            told("number"), told("url"), told("client"), told("contract"), told("priority"),
+            told("type"), told("team"),
+            ledger.STATE_LABELS[fold.state], fold.on or None,
+            told("status"), told("board"), told("assignee"),
+            format_instant(fold.start), fold.known, fold.reopened, format_instant(now),
+            [face(fold, clock, announced, now, books) for clock in fold.clocks],
+        )
+    )  # fmt: skip
+
+
+def face(
+    fold: Fold, clock: Clock, announced: list[Announced], now: Instant, books: TenantBooks
+) -> Face:
+    """Return what one clock says; a stopped one says what it said when it stopped."""
+    coverage = books.coverage(clock.calendar)
+    at = ledger.end_of(clock, now)
+    elapsed, target = clock.measure(coverage, at), clock.target
+    due, reached, breached, ahead = clock.due, clock.reached, clock.breached, clock.next_at
+    paused = clock.paused_by(coverage, at) or _NOBODY
+    rows = ledger.rows(fold, clock, coverage, books.options_of(clock), now)
+    return Face(
+        _INDICATORS[clock.indicator],
+        clock.cycle,
+        clock.policy or None,
+        clock.book or None,
+        clock.calendar,
+        target,
+        elapsed,
+        None if target is None else target - elapsed,
+        format_instant(clock.started),
+        None if due is None else format_instant(due),
+        PHASES[clock.phase],
+        clock.verdict,
+        clock.outcome,
+        None if reached is None else format_instant(reached),
+        None if breached is None else format_instant(breached),
+        clock.superseded,
+        sum(paused.values()) if paused else 0,
+        paused,
+        clock.paused_on or None,
+        None
+        if ahead is None
+        else Next(books.steps_for(clock)[clock.step].text, format_instant(ahead)),
+        [
+            Sent(entry.text, entry.id, format_instant(entry.at))
+            for entry in announced
+            if entry.indicator == clock.indicator
+            and entry.cycle == clock.cycle
+            and entry.how != SKIPPED
+        ],
+        ledger_rows(rows, LEDGER_ROWS),
+    )
+
+
+def ledger_rows(rows: list[ledger.Row], most: int) -> list[LedgerRow]:
+    """Return the last rows; the earlier ones are summed into one, so that the sum stays exact."""
+    if len(rows) > most:
+        early = rows[: 1 - most]
+        counted, waited = sum(row.counted for row in early), sum(row.waited for row in early)
+        rows = [
+            ledger.Row(early[0].start, early[-1].end, "earlier", "", counted, waited),
+            *rows[1 - most :],
+        ]
+    return [
+        LedgerRow(format_instant(start), format_instant(end), state, counted, on, waited)
+        if on
+        else LedgerRow(format_instant(start), format_instant(end), state, counted)
+        for start, end, state, on, counted, waited in rows
+    ]
