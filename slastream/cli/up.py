@@ -28,14 +28,13 @@ from slastream.cli.watching import Screen, Watch
 from slastream.core.errors import Misconfigured
 from slastream.core.instant import Instant, Millis
 from slastream.demo.day import Delivery, generated_day
-from slastream.demo.desk import ENDS, ZONE
+from slastream.demo.desk import ENDS, SOURCES, TITLES, ZONE, ZONES
 from slastream.kafka import admin
 from slastream.kafka.local import LocalBroker
 from slastream.kafka.plan import plan
 from slastream.kafka.security import PREFIX, client_options
 from slastream.settings import Settings
 
-SOURCES = ("canonical", "connectwise", "jira")
 QUIET = 2.0
 """Seconds without a new alert or outcome after which the day counts as told."""
 
@@ -87,8 +86,8 @@ def command(
     """Watch a day of tickets become SLA alerts on this machine.
 
     Starts a real Kafka broker (unless --broker names one), creates topics of its own, runs a worker
-    and feeds it a day of tickets of four client companies from three systems, in simulated time.
-    Everything is stopped and removed at the end, or at Ctrl-C.
+    and feeds it a day of tickets of four client companies from thirteen ticket systems, in simulated
+    time. Everything is stopped and removed at the end, or at Ctrl-C.
     """
     from slastream.book import load
 
@@ -169,7 +168,7 @@ async def _look(wanted: Plan, address: str, folder: Path) -> None:
         async with (
             worker,
             Feed(client, settings.topic("tickets"), name) as feed,
-            Watch(client, settings, tally, screen) as watch,
+            Watch(client, settings, tally, screen, TITLES) as watch,
         ):
             run = _Run(wanted, day, settings.prefix, feed, watch, screen)
             await _first_of(stop.wait(), worker.ended(), watch.run(), run.limit(), run.feed())
@@ -263,5 +262,6 @@ def _environment(settings: Settings) -> dict[str, str]:
         "SLASTREAM_APP_ID": settings.app_id,
         "SLASTREAM_DATA_DIR": str(settings.data_dir / "state"),
         "SLASTREAM_TIME": settings.time,
+        "SLASTREAM_TIMEZONES": ",".join(f"{source}={zone}" for source, zone in ZONES.items()),
         "SLASTREAM_WEB_PORT": "0",
     }

@@ -9,6 +9,7 @@ import random
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from itertools import accumulate
 from zoneinfo import ZoneInfo
 
@@ -29,33 +30,80 @@ OPENS, ENDS = local("07:30"), local("20:00")
 
 
 @dataclass(frozen=True, slots=True)
+class System:
+    """One ticket system of a client: how many of the day's tickets it has, and what it calls things."""
+
+    source: str
+    share: float
+    """Of the whole day's tickets."""
+    client: str
+    """How this system names the client."""
+    first_number: int
+    project: str = ""
+    """The board, project or queue."""
+    zone: str | None = None
+    """The zone of its times without an offset, where it sends such; its book has the same."""
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
-    """One client company: where its tickets are kept, what it bought, and how many it has."""
+    """One client company: what it bought, and in which systems its tickets are kept."""
 
     name: str
     title: str
-    source: str
     contract: str
-    share: float
     zone: ZoneInfo
     around_the_clock: bool
-    project: str
     sites: tuple[str, ...]
-    first_number: int
     patience: float
     """How much longer than the usual the desk takes: the better the contract, the sooner."""
+    systems: tuple[System, ...]
 
 
 CLIENTS = (
-    Client("harbour-dental", "Harbour Dental", "connectwise", "gold", 0.30,
-           ZoneInfo("Europe/London"), False, "Service Desk", ("leith", "portobello"), 714_000, 0.8),
-    Client("atelier-lumen", "Atelier Lumen", "jira", "silver", 0.28,
-           ZONE, False, "LUM", ("lyon", "paris"), 20_400, 1.0),
-    Client("nordkai-logistics", "Nordkai Logistics", "canonical", "platinum", 0.24,
-           ZoneInfo("Europe/Berlin"), True, "operations", ("hamburg", "rostock"), 5_000, 0.3),
-    Client("maison-verte", "Maison Verte", "connectwise", "bronze", 0.18,
-           ZONE, False, "Projects", ("nantes",), 802_000, 1.3),
+    Client(
+        "harbour-dental", "Harbour Dental", "gold", ZoneInfo("Europe/London"), False,
+        ("leith", "portobello"), 0.8, (
+            System("connectwise", 0.17, "HARBOURDENTAL", 714_000, "Service Desk"),
+            System("halopsa", 0.08, "Harbour Dental", 44_100),
+            # A hosted site that nobody ever told where it is.
+            System("frappe_helpdesk", 0.05, "Harbour Dental", 3_300, zone="Asia/Kolkata"),
+        ),
+    ),
+    Client(
+        "atelier-lumen", "Atelier Lumen", "silver", ZONE, False, ("lyon", "paris"), 1.0, (
+            System("jira", 0.12, "Atelier Lumen", 20_400, "LUM"),
+            System("glpi", 0.06, "Atelier Lumen", 7_100),
+            System("zendesk", 0.06, "640017", 30_500),
+            System("itop", 0.04, "Atelier Lumen", 2_200, zone="Europe/Paris"),
+        ),
+    ),
+    Client(
+        "nordkai-logistics", "Nordkai Logistics", "platinum", ZoneInfo("Europe/Berlin"), True,
+        ("hamburg", "rostock"), 0.3, (
+            System("canonical", 0.12, "nordkai-logistics", 5_000, "operations"),
+            System("servicenow", 0.08, "Nordkai Logistics", 12_400, "incident"),
+            System("znuny", 0.04, "nordkai-logistics", 11_800, "Yard", zone="Europe/Berlin"),
+        ),
+    ),
+    Client(
+        "maison-verte", "Maison Verte", "bronze", ZONE, False, ("nantes",), 1.3, (
+            System("connectwise", 0.06, "MAISONVERTE", 802_000, "Projects"),
+            System("autotask", 0.05, "311", 88_000, "Gardens"),
+            System("freshservice", 0.03, "Maison Verte", 1_700),
+            System("zammad", 0.02, "Maison Verte", 9_000, "Jardins"),
+            System("debezium", 0.02, "14", 6_200, zone="Europe/Paris"),
+        ),
+    ),
 )  # fmt: skip
+"""Four companies, thirteen ticket systems and our own canonical events."""
+
+SOURCES = tuple(sorted({system.source for client in CLIENTS for system in client.systems}))
+ZONES = {
+    system.source: system.zone for client in CLIENTS for system in client.systems if system.zone
+}
+TITLES = {system.client: client.title for client in CLIENTS for system in client.systems}
+"""What a system calls a client -> what people call it."""
 
 TEAMS: dict[str, tuple[str, ...]] = {
     "network": ("maalto", "bsorel"),
@@ -115,6 +163,11 @@ def worked(start: Instant, effort: Millis, client: Client) -> Instant:
 
 def _shifts(start: Instant) -> list[tuple[Instant, float]]:
     """Return (end, speed) of each shift from `start` to the end of the next day."""
+    return [(end, speed) for end, speed in _edges() if end > start]
+
+
+@cache
+def _edges() -> list[tuple[Instant, float]]:
     marks = [
         (
             from_datetime(
@@ -126,7 +179,7 @@ def _shifts(start: Instant) -> list[tuple[Instant, float]]:
         for at, speed in SHIFTS
     ]
     ends = [mark for mark, _ in marks[1:]]
-    return [(end, marks[at][1]) for at, end in enumerate(ends) if end > start]
+    return [(end, marks[at][1]) for at, end in enumerate(ends)]
 
 
 RESPONSE: dict[str, Millis] = {

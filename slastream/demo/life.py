@@ -17,6 +17,7 @@ from slastream.demo.desk import (
     TEAMS,
     WORK,
     Client,
+    System,
     around,
     worked,
 )
@@ -34,6 +35,7 @@ class Ticket:
 
     id: int
     client: Client
+    system: System
     created_at: Instant
     type: str
     team: str
@@ -61,6 +63,8 @@ class Step:
     merged_into: int | None = None
     seen: dict[str, Instant] = field(default_factory=dict)
     """When the ticket was first answered, begun and resolved, so far."""
+    nth: int = 0
+    """How many steps of the ticket went before."""
 
 
 _MILESTONES: dict[Stage | None, str] = {
@@ -151,8 +155,9 @@ def _in_order(steps: list[Step]) -> list[Step]:
         step, last = ordered[at], ordered[at - 1]
         if step.happening == "comment":
             ordered[at] = replace(
-                last, at=step.at, happening="comment", who=step.who, public=step.public
-            )
+                last, at=step.at, happening="comment", who=step.who, public=step.public,
+                before=last.stage, priority_before=last.priority,
+            )  # fmt: skip
     return ordered
 
 
@@ -195,13 +200,16 @@ def _finish(life: _Life, rng: random.Random) -> None:
         life.add("moved", "agent", around(rng, 90 * MINUTE), "closed")
 
 
-def draw_ticket(number: int, client: Client, at: Instant, rng: random.Random) -> Ticket:
-    """Invent a ticket of a client."""
+def draw_ticket(
+    number: int, client: Client, system: System, at: Instant, rng: random.Random
+) -> Ticket:
+    """Invent a ticket of a client in one of its systems."""
     team = rng.choice(tuple(TEAMS))
     channel = rng.choices(("mail", "portal", "phone", "monitoring"), (50, 25, 13, 12))[0]
     return Ticket(
         id=number,
         client=client,
+        system=system,
         created_at=at,
         type="incident" if channel == "monitoring" or rng.random() < 0.6 else "request",
         team=team,
@@ -213,18 +221,20 @@ def draw_ticket(number: int, client: Client, at: Instant, rng: random.Random) ->
     )
 
 
-def outage(numbers: Iterator[int], client: Client, at: Instant, rng: random.Random) -> list[Step]:
-    """Return the steps of an outage: forty tickets within four minutes, told as one in the end.
+def outage(
+    numbers: Iterator[int], client: Client, system: System, at: Instant, rng: random.Random
+) -> list[list[Step]]:
+    """Return forty lives that an outage begins within four minutes, told as one in the end.
 
     The first becomes the parent, 24 are merged into it while the desk sorts them, and the parent
     and the other 15 are resolved when the link is back.
     """
     begun, back = at + 9 * MINUTE, at + round(1.6 * HOUR)
-    steps: list[Step] = []
+    lives: list[list[Step]] = []
     parent: Ticket | None = None
     for nth in range(40):
         opened = at + (0 if nth == 0 else rng.randint(5, 240) * SECOND)
-        drawn = draw_ticket(next(numbers), client, opened, rng)
+        drawn = draw_ticket(next(numbers), client, system, opened, rng)
         ticket = replace(
             drawn, type="incident", team="network", agent="maalto", channel="phone",
             subject="Site is cut off: no network at all",
@@ -240,5 +250,5 @@ def outage(numbers: Iterator[int], client: Client, at: Instant, rng: random.Rand
             life.add("moved", "agent", rng.randint(1, 5) * MINUTE, "working")
             left = back - life.now + nth * 20 * SECOND
             life.add("moved", "agent", left, "resolved", public=True)
-        steps += life.steps
-    return steps
+        lives.append(life.steps)
+    return lives

@@ -25,7 +25,7 @@ def test_a_sound_book() -> None:
 
     assert result.exit_code == 0
     assert "acme-msp 2026-01-01T00:00:00Z#" in result.stdout
-    assert "7 policies, 5 calendars, 3 sources" in result.stdout
+    assert "7 policies, 5 calendars, 14 sources" in result.stdout
 
 
 def test_warnings(file: Path) -> None:
