@@ -109,6 +109,8 @@ class Hit(Struct, array_like=True):
     on: bool = True
     off: str = ""
     off_at: Instant | None = None
+    undone: bool = False
+    """A later target was not there yet: the level may be reached, and told, once more (D20)."""
 
 
 class Clock(Struct, array_like=True):
@@ -276,7 +278,7 @@ def run(clock: Clock, at: Instant, coverage: Coverage, steps: tuple[Step, ...]) 
 def _breached_in_a_pause(clock: Clock, at: Instant) -> None:
     """Announce the breach of a target that a clock was given while it stood still (D20, D31)."""
     told = [hit for hit in clock.hits if hit.kind == BREACH]
-    if all(hit.off == "retargeted" for hit in told):
+    if all(hit.undone for hit in told):
         since = at if told or clock.breached is None else clock.breached
         clock.hits.append(Hit(BREACH, "breach", since, "resume"))
 

@@ -99,8 +99,10 @@ def _judge_anew(
     clock.step = passed if running else min(passed, breach)
     reached = {(step.kind, step.text) for step in steps[:passed]}
     for hit in clock.hits:
-        if hit.on and (hit.kind, hit.text) not in reached:
-            hit.on, hit.off, hit.off_at = False, "retargeted", at
+        if (hit.kind, hit.text) not in reached:
+            hit.undone = True
+            if hit.on:
+                hit.on, hit.off, hit.off_at = False, "retargeted", at
     clock.spent = None
     moment = at
     if clock.target is not None and clock.elapsed > clock.target:
@@ -119,7 +121,7 @@ def _hit_anew(clock: Clock, at: Instant, passed: tuple[Step, ...], breached: Ins
     standing = {
         (hit.kind, hit.text)
         for hit in clock.hits
-        if hit.on or (hit.kind != AT_RISK and hit.off != "retargeted")
+        if hit.on or (hit.kind != AT_RISK and not hit.undone)
     }
     for step in passed:
         if (step.kind, step.text) in standing:
