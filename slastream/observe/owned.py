@@ -94,6 +94,8 @@ class Told(NamedTuple):
     books: Books
     offset: Callable[[], float | None]
     """Seconds that its wall clock is ahead of the broker's, None when it reads no wall clock."""
+    simulated: bool = False
+    """Its time is the log's alone, so its deadlines are not compared with ours."""
 
 
 class WorkerCollector(Collector):
@@ -117,7 +119,7 @@ class WorkerCollector(Collector):
         yield info
 
     def _clocks(self, worker: Told, families: Mapping[str, GaugeMetricFamily]) -> None:
-        census, slot = worker.census, int(time.time() * 1000) // SLOT
+        census, slot = worker.census, _now(worker) // SLOT
         for told, count in census.clocks().items():
             self._add(families["clocks"], told, count)
         for told, count in census.client_clocks().items():
@@ -149,9 +151,10 @@ class WorkerCollector(Collector):
             add("partition_counted", portion is not None and portion.complete, number)
             if owned.state != "ready":
                 continue
-            due = owned.next_due
-            add("partition_time_timestamp_seconds", owned.time / 1000 or None, number)
-            add("oldest_unfired_due_timestamp_seconds", None if due is None else due / 1000, number)
+            if not worker.simulated:
+                due = owned.next_due
+                add("partition_time_timestamp_seconds", owned.time / 1000 or None, number)
+                add("oldest_unfired_due_timestamp_seconds", due and due / 1000, number)
             add("lag_records", owned.lag, worker.journal, number)
             if owned.recovery_seconds is not None:
                 add("recovery_seconds", owned.recovery_seconds, number)
@@ -159,7 +162,7 @@ class WorkerCollector(Collector):
         add("clock_offset_seconds", worker.offset())
 
     def _books(self, worker: Told, objectives: GaugeMetricFamily, info: InfoMetricFamily) -> None:
-        now = int(time.time() * 1000)
+        now = _now(worker)
         for tenant in worker.books.tenants():
             book = worker.books.of(tenant).at(now).book
             name = self._tenants(tenant)
@@ -168,6 +171,12 @@ class WorkerCollector(Collector):
                 for indicator, percent in policy.objective.items():
                     labels = [name, self._policies(policy.name), indicator.label]
                     objectives.add_metric(labels, percent / 100)
+
+
+def _now(worker: Told) -> Instant:
+    if worker.simulated:
+        return max((owned.time for owned in worker.partitions()), default=0)
+    return int(time.time() * 1000)
 
 
 def _gauge(name: str) -> GaugeMetricFamily:

@@ -195,8 +195,9 @@ class Worker:
             ) from error
         stack.push_async_callback(pages.stop)
         told = Told(
-            settings.topic("tickets"), self._owned, self.census, self.books, self._clock_offset
-        )
+            settings.topic("tickets"), self._owned, self.census, self.books, self._clock_offset,
+            simulated=settings.time == "log",
+        )  # fmt: skip
         metrics.watch(told)
         stack.callback(metrics.unwatch, told)
         stack.callback(self.census.close)
