@@ -52,7 +52,11 @@ def _env(name: str) -> str:
     envvar=_env("CONNECTIONS"), show_envvar=True, help="Open at once.",
 )  # fmt: skip
 @click.option("--web-host", help="Where /livez, /readyz and /metrics are; loopback, else.")
-@click.option("--web-port", type=int, help="Port of /livez, /readyz and /metrics.")
+@click.option(
+    "--web-port", type=click.IntRange(0, 65535), default=6067, show_default=True,
+    envvar="SLASTREAM_WEB_PORT", show_envvar=True,
+    help="Port of /livez, /readyz and /metrics; 0 for none. A worker's is another.",
+)  # fmt: skip
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
 @click.option("--check", is_flag=True, help="Read the endpoints and their secrets, and list them.")
 @format_option

@@ -45,6 +45,11 @@ TURNED_AWAY = Counter(
 BROKER_UP = Gauge(
     "slastream_gateway_broker_up", "1 while the broker acknowledges, else 0.", registry=REGISTRY
 )
+MISSING = Gauge(
+    "slastream_gateway_missing_topics",
+    "Raw topics of endpoints that the broker has not.",
+    registry=REGISTRY,
+)
 PRODUCERS = Counter(
     "slastream_gateway_producers", "Producers made: one, unless one broke.", registry=REGISTRY
 )

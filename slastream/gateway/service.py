@@ -100,7 +100,7 @@ class Gateway:
 
     @property
     def ready(self) -> bool:
-        return not self.stop.is_set() and not self._writer.away and not self._writer.problem
+        return not self.stop.is_set() and self._writer.ready
 
     def _topic(self, source: str) -> str:
         return self._settings.topic(f"raw.{source}")
@@ -198,6 +198,7 @@ class Gateway:
         if request.path == "/metrics":
             counts.PENDING.set(self._writer.pending)
             counts.PENDING_BYTES.set(self._door.budget.taken)
+            counts.MISSING.set(len(self._writer.missing))
             counts.BROKER_UP.set(0 if self._writer.away else 1)
             kind = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
             return web.Response(body=counts.page(), headers=kind)

@@ -63,7 +63,7 @@ class Writer:
         self._wake = asyncio.Event()
         self._tending: asyncio.Task[None] | None = None
         self.problem = "not connected yet"
-        """What keeps the gateway from being ready; empty when nothing does."""
+        """What an operator should mend; empty when there is nothing."""
 
     @property
     def pending(self) -> int:
@@ -75,6 +75,16 @@ class Writer:
         if self._producer is None:
             return True
         return self.oldest() > AWAY
+
+    @property
+    def missing(self) -> list[str]:
+        """The topics that are to be there and are not."""
+        return sorted(self._wanted - self._present)
+
+    @property
+    def ready(self) -> bool:
+        """Whether deliveries get through: one missing topic is its endpoint's trouble alone."""
+        return not self.away and bool(self._wanted & self._present)
 
     def oldest(self) -> float:
         """Return for how many seconds the oldest record has been waiting."""
@@ -150,14 +160,14 @@ class Writer:
             try:
                 if self._producer is None or self._broken or self.oldest() > STUCK:
                     await self._connect()
-                elif self._wanted - self._present:
+                elif self.missing:
                     self._present = await _topics(self._producer)
-                problem = self._missing()
+                problem = self._absent()
             except (KafkaError, TimeoutError) as error:
                 problem = await self._why(error)
             if problem != self.problem:
                 if problem:
-                    log.warning("not ready: %s", problem)
+                    log.warning("%s", problem)
                 else:
                     log.info("connected to %s", self._client.get("bootstrap_servers"))
                 self.problem = problem
@@ -165,11 +175,11 @@ class Writer:
                 async with asyncio.timeout(1.0):
                     await self._wake.wait()
 
-    def _missing(self) -> str:
-        missing = sorted(self._wanted - self._present)
-        if not missing:
+    def _absent(self) -> str:
+        if not self.missing:
             return ""
-        return f"not on the broker: {', '.join(missing)} (slastream topics create --source NAME)"
+        named = ", ".join(self.missing)
+        return f"not on the broker: {named} (slastream topics create --source NAME)"
 
     async def _connect(self) -> None:
         """Make a producer, in the place of one that broke. Raises KafkaError, TimeoutError."""

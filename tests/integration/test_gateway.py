@@ -203,6 +203,23 @@ async def test_pages(one: Gateway) -> None:
         assert f"slastream_gateway_{line}" in page
 
 
+async def test_one_topic_that_is_missing(
+    broker: LocalBroker, prefix: str, topics: None, tmp_path: Path
+) -> None:
+    """One endpoint without its topic does not make the gateway unready for the others."""
+    more = rig.ENDPOINTS + "  - {tenant: acme, source: itop, secrets: [secret]}\n"
+    async with rig.gateway(broker.bootstrap, prefix, tmp_path, endpoints=more) as one:
+        token = {"x-slastream-token": SECRET}
+        lost = await post(one, "/v1/acme/itop", b'{"ref":"R-1"}', token)
+        other = await post(one, "/v1/acme/jira", JIRA, jira_proof(JIRA))
+        page = await exchange(one.pages[1], request("/readyz", method="GET"))
+        metrics = await exchange(one.pages[1], request("/metrics", method="GET"))
+
+    assert (lost.status, lost.reason, other.status, page.status) == (503, "topic_missing", 202, 200)
+    assert b"raw.itop" in page.body
+    assert b"missing_topics 1.0" in metrics.body
+
+
 async def test_a_topic_that_is_missing(broker: LocalBroker, prefix: str, tmp_path: Path) -> None:
     """Without its topic an endpoint answers 503, and works once somebody has made the topic."""
     async with rig.gateway(broker.bootstrap, prefix, tmp_path, ready=False) as one:
