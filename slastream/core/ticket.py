@@ -409,6 +409,7 @@ def _revive(ticket: Fold, at: Instant, books: TenantBooks) -> None:
             clock.phase = Phase.PENDING
         else:
             clocks.run(clock, at, books.coverage(clock.calendar), books.steps_for(clock))
+        _reconsider(ticket, clock, at, books)  # what was told meanwhile counts from now on
 
 
 def _follow(

@@ -19,7 +19,7 @@ from tests.property.ticket_oracle import KEY, START, arrivals, book_of, event_of
 from tests.support.consumer import Consumer
 
 GRACE, SETTLE = 60_000, 5_000
-SEEDS = range(40)
+SEEDS = range(30)
 PER_SEED = 5
 
 

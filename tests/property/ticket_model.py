@@ -402,6 +402,7 @@ class Ticket:
                     clock["phase"] = "pending"
                 else:
                     self.run(clock, at)
+                self.retarget(clock, at)
 
     def milestones(self, event: dict[str, Any], stated: bool, at: int) -> None:
         response, plan = self.clocks[0], self.clocks[1]

@@ -263,3 +263,13 @@ def test_cancelled_and_taken_up_again() -> None:
 
     assert desk.clock("resolution").due == "03-02 15:00"
     assert desk.clock("response").reached == "03-02 12:00"
+
+
+def test_a_priority_told_of_a_cancelled_ticket_counts_when_it_is_taken_up_again() -> None:
+    """Revived as P1, or P1 while it lay in the trash: P1's promise applies."""
+    promise = policy(resolution={"P1": "PT2H", "default": "PT8H"})
+    desk = Desk(book(promise)).say("2026-03-02 09:00", "created", state="new")
+    desk.say("2026-03-02 09:30", state="cancelled").say("2026-03-02 10:00", priority="P1")
+    desk.say("2026-03-02 10:30", state="in_progress", actor=AGENT)
+
+    assert desk.clock("resolution").due == "03-02 12:00"
