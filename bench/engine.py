@@ -41,7 +41,7 @@ def main() -> None:
     spent = time.process_time() - began
     if profile:
         profile.disable()
-        pstats.Stats(profile).sort_stats("tottime").print_stats(35)
+        pstats.Stats(profile).sort_stats("tottime").print_stats(60)
     rate = len(records) / spent
     print(
         f"{len(records)} events, {rate:,.0f}/s, {1e6 / rate:.1f} us each,"

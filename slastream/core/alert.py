@@ -129,7 +129,9 @@ def announce(key: str, ticket: Fold, told: Told, now: Instant, books: TenantBook
                 elif ready:
                     skipped += _send(key, clock, ready, told, notices, books)
         if clock.next_at is not None:
-            wake = _sooner(wake, clock.next_at + options_of(clock, books).grace)
+            at = clock.next_at + books.options_of(clock).grace
+            if wake is None or at < wake:
+                wake = at
         if clock.target is not None and (clock.phase == Phase.STOPPED or told.outcomes):
             wake = _sooner(wake, _decide(key, ticket, clock, told, now, outcomes, books))
     if told.outcomes:
@@ -318,15 +320,18 @@ def _decide(
     books: TenantBooks,
 ) -> Instant | None:
     """Publish the outcome of a stopped clock when it is new, and retract that of a reopened one (D16, D18)."""
-    before = next(
-        (p for p in told.outcomes if p.indicator == clock.indicator and p.cycle == clock.cycle),
-        None,
-    )
+    before = None
+    for published in told.outcomes:
+        if published.indicator == clock.indicator and published.cycle == clock.cycle:
+            before = published
+            break
     if clock.phase != Phase.STOPPED or clock.reached is None:
         if before is not None and not before.retracted:
             _retract(key, clock, before, outcomes)
         return None
-    final_at = clock.reached + options_of(clock, books).verification
+    if before is not None and before.final and not _differs(before, clock, clock.outcome, True):
+        return None
+    final_at = clock.reached + books.options_of(clock).verification
     final = (
         clock.indicator != Indicator.RESOLUTION
         or clock.old

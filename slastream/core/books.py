@@ -88,6 +88,7 @@ class TenantBooks:
         self._starts: list[Instant] = []
         self._named: dict[str, Version] = {}
         self._coverages: dict[str, Coverage] = {}
+        self._options: dict[tuple[str, str], Options] = {}
         self._steps: dict[tuple[str, str, Millis], tuple[Step, ...]] = {}
         self.fingerprint = ""
 
@@ -146,11 +147,17 @@ class TenantBooks:
 
     def options_of(self, clock: Judged) -> Options:
         """Return the options of the policy that judges a clock, the book's own where none does."""
-        version = self.named(clock.book)
-        if version is None:
-            return NO_OPTIONS
-        policy = version.chooser.by_name.get(clock.policy)
-        return version.chooser.defaults if policy is None else policy.options
+        key = (clock.book, clock.policy)
+        found = self._options.get(key)
+        if found is None:
+            version = self.named(clock.book)
+            if version is None:
+                return NO_OPTIONS
+            policy = version.chooser.by_name.get(clock.policy)
+            found = self._options[key] = (
+                version.chooser.defaults if policy is None else policy.options
+            )
+        return found
 
     def steps_for(self, clock: Judged) -> tuple[Step, ...]:
         """Return the levels of a clock in the order in which they are reached; () without a target."""
