@@ -17,7 +17,7 @@ def resolved(**chosen: object) -> Desk:
 
 
 def test_resolved_then_reopened_after_a_month() -> None:
-    """The month in which the client was content is not ours: one of the four hours is left."""
+    """The month in which the client was content is not ours: one of the four hours is left (D16)."""
     desk = resolved().until("2026-04-02 10:00")
     desk.say("2026-04-02 10:00", state="in_progress", actor=AGENT)
 
@@ -94,7 +94,7 @@ def test_a_thank_you_is_no_reopening() -> None:
 
 
 def test_a_breach_is_not_erased_by_closing() -> None:
-    """Closing takes the alarm away, never the breach."""
+    """Closing takes the alarm away, never the breach (D15)."""
     desk = Desk(book(policy(calendar="office", resolution="PT1H")))
     desk.say("2026-03-02 09:00", "created", state="new").until("2026-03-02 11:00")
     desk.say("2026-03-02 11:00", state="closed", actor=AGENT)

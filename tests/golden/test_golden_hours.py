@@ -45,7 +45,7 @@ def test_time_that_ends_with_the_day_is_due_that_day() -> None:
 
 
 def test_a_holiday_is_the_clients_and_in_the_clients_zone() -> None:
-    """A holiday on the 3rd in New York takes the hours of New York's 3rd, whatever the date in UTC."""
+    """A holiday on the 3rd in New York takes the hours of New York's 3rd, whatever the date in UTC (D27)."""
     york = office("America/New_York", holiday("2026-03-03"))
     client = desk(york, resolution="PT2H").say("2026-03-02 21:00", "created", state="new")
 

@@ -14,7 +14,7 @@ def office_desk(**promises: str) -> Desk:
 
 
 def test_a_pause_across_a_weekend_costs_no_working_time() -> None:
-    """Friday 16:00 to Monday 10:00 is two hours of pause, and due moves by two hours, not by 66."""
+    """Friday 16:00 to Monday 10:00 is two hours of pause, and due moves by two hours, not by 66 (D12)."""
     desk = office_desk(resolution="PT8H").say("2026-03-06 12:00", "created", state="new")
 
     assert desk.clock("resolution").due == "03-09 12:00"

@@ -28,7 +28,7 @@ def test_restarted_with_overdue_timers() -> None:
 
 
 def test_restarted_long_after() -> None:
-    """After six hours the highest level is the hour over due, and it alone is told."""
+    """After six hours the highest level is the hour over due, and it alone is told (D14, D41)."""
     desk = opened().restart().fire("2026-03-02 15:00")
 
     assert desk.told() == [("breached resolution PT1H over", "03-02 14:00")]
