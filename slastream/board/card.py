@@ -6,7 +6,6 @@ instant, and when that changes by itself. It may not know Kafka, browsers or wha
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from enum import IntEnum
@@ -164,9 +163,21 @@ def shown(clock: Mapping[str, Any]) -> bool:
     )
 
 
+_shared: dict[str, str] = {}
+
+
 def _short(text: object) -> str:
-    # Few values, many tickets: one string for all that are equal.
-    return sys.intern(plain(text, CLIP))
+    # Few values, many tickets: one string for all that are equal, made harmless once.
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        return plain(text, CLIP)
+    found = _shared.get(text)
+    if found is None:
+        if len(_shared) > 50_000:
+            _shared.clear()
+        found = _shared[text] = plain(text, CLIP)
+    return found
 
 
 def _instant(text: object) -> Instant | None:

@@ -345,6 +345,7 @@
       }
       take(message);
       $("main").classList.remove("loading");
+      if (first) performance.mark("rows");
       first = false;
     },
     change: take,
