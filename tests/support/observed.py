@@ -33,10 +33,13 @@ class Exposed(NamedTuple):
 
 
 def tool(name: str) -> str:
-    """Return the path of a program of Debian's package `prometheus`; without it the test fails."""
+    """Return the path of a program of Debian's package `prometheus`; without it the test is skipped.
+
+    Python and make are all that `make test` asks of a machine. CI installs it, see `.ci/run`.
+    """
     found = shutil.which(name)
     if found is None:
-        pytest.fail(f"{name} is not installed: apt-get install --no-install-recommends prometheus")
+        pytest.skip(f"{name} is not installed: apt-get install --no-install-recommends prometheus")
     return found
 
 
