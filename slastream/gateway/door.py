@@ -66,20 +66,20 @@ class Door:
         topic: Callable[[str], str],
         limits: Limits,
         clock: Callable[[], float] = time.time,
+        simulated: bool = False,
     ) -> None:
         self._writer, self._keys, self._topic = writer, keys, topic
-        self._limits, self._clock = limits, clock
+        self._limits, self._clock, self._simulated = limits, clock, simulated
         self.budget = Budget(limits.memory)
         self.active = 0
         """Requests being answered now."""
         self.draining = False
         self._told: dict[tuple[str, str], tuple[float, int]] = {}
-        self.endpoints = endpoints
-        self._passing = {each.path: Passing(each) for each in endpoints}
+        self.replace(endpoints)
 
     def replace(self, endpoints: Endpoints) -> None:
         """Take other endpoints from the next request on."""
-        self._passing = {each.path: Passing(each) for each in endpoints}
+        self._passing = {each.path: Passing(each, self._simulated) for each in endpoints}
         self.endpoints = endpoints
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -136,12 +136,14 @@ class Door:
             if wait:
                 raise Refused(429, "rate", retry_after=max(1, min(60, round(wait + 0.5))))
             delivery = passing.delivery(found, body)
+            log_time = passing.log_time(found)
             await self._writer.write(
                 self._topic(endpoint.source),
                 key_of(endpoint.tenant, endpoint.source, doc),
                 body,
-                passing.kafka(found, delivery, now),
+                passing.kafka(found, delivery, now if log_time is None else log_time),
                 hold,
+                log_time,
             )
             return delivery
         finally:

@@ -10,9 +10,13 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+from slastream.core.instant import Instant
 from slastream.gateway.endpoints import Endpoint
 from slastream.gateway.refusal import Refused
 from slastream.sources.signatures import OWN_HEADER, SCHEMES, TOKEN_HEADER
+
+LOG_TIME = "x-slastream-log-time"
+"""In a simulated run (`--time log`): when a delivery arrives, in epoch milliseconds."""
 
 LONGEST = 1024
 """Bytes of a header's value that is looked at."""
@@ -50,7 +54,7 @@ _NAME = re.compile(r"[\x21-\x7e]{1,128}")
 class Passing:
     """The headers of one endpoint: looked at, kept, and the name of the delivery."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, simulated: bool = False) -> None:
         kept = [*_ALWAYS, *_KEPT.get(endpoint.source, ())]
         if endpoint.auth == "token":
             proofs: tuple[str, ...] = (OWN_HEADER, TOKEN_HEADER, "authorization")
@@ -60,7 +64,9 @@ class Passing:
             scheme = SCHEMES[endpoint.source]
             proofs = (scheme.header, *([scheme.timed] if scheme.timed else []))
         self._kept = {name: name.replace("ce-", "ce_") for name in kept}
-        self._looked_at = frozenset((*kept, *proofs, "content-encoding"))
+        self._looked_at = frozenset(
+            (*kept, *proofs, "content-encoding", *([LOG_TIME] if simulated else []))
+        )
         self._tenant = endpoint.tenant.encode()
         self._delivery = _DELIVERY.get(endpoint.source, "ce-id")
 
@@ -87,6 +93,15 @@ class Passing:
         if _NAME.fullmatch(named):
             return named
         return "sha256:" + hashlib.sha256(body).hexdigest()[:32]
+
+    def log_time(self, found: dict[str, str]) -> Instant | None:
+        """Return the simulated arrival of a delivery; None where time is real. Raises `Refused`."""
+        told = found.get(LOG_TIME)
+        if told is None:
+            return None
+        if not (told.isascii() and told.isdigit() and len(told) <= 15):
+            raise Refused(400, "bad_header", f"{LOG_TIME} is no number of milliseconds")
+        return int(told)
 
     def kafka(self, found: dict[str, str], delivery: str, now: int) -> list[tuple[str, bytes]]:
         """Return the record's headers; `now` is the arrival in epoch milliseconds."""

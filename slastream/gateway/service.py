@@ -31,6 +31,8 @@ log = logging.getLogger("slastream.gateway")
 _LOOK = 5.0
 """Seconds between two looks at the files of endpoints, secrets and certificate."""
 _BACKLOG = 512
+_READ_AHEAD = 16 * 1024
+"""Bytes that a connection may send ahead of our reading, roughly twice: outside the budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class _Listener(web.Server):
             lingering_time=1.0,
             # What is signed are the bytes on the wire; and nothing small unpacks into much.
             auto_decompress=False,
+            read_bufsize=_READ_AHEAD,
             max_headers=64,
         )
         self._most = limits.connections
@@ -93,7 +96,10 @@ class Gateway:
             self._limits.body,
             self._limits.acknowledge_seconds,
         )
-        self._door = Door(given, self._writer, self._keys, self._topic, self._limits)
+        self._door = Door(
+            given, self._writer, self._keys, self._topic, self._limits,
+            simulated=settings.time == "log",
+        )  # fmt: skip
         self.stop = asyncio.Event()
         self.address: tuple[str, int] = ("", 0)
         self.pages: tuple[str, int] = ("", 0)

@@ -22,6 +22,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from slastream.core.instant import Instant
 from slastream.gateway import counts
 from slastream.gateway.bucket import Hold
 from slastream.gateway.refusal import Refused
@@ -108,15 +109,21 @@ class Writer:
         value: bytes,
         headers: list[tuple[str, bytes]],
         hold: Hold,
+        log_time: Instant | None = None,
     ) -> None:
-        """Return once the record is acknowledged. Raises `Refused`: 503, or 413 if it never can be."""
+        """Return once the record is acknowledged. Raises `Refused`: 503, or 413 if it never can be.
+
+        `log_time` is what a simulated run has for the record's time.
+        """
         producer = self._producer
         if producer is None or topic not in self._present:
             raise _come_again("topic_missing" if producer else "broker_away")
         since = time.monotonic()
         try:
             async with asyncio.timeout(self._patience):
-                future = await producer.send(topic, value, key, headers=headers)
+                future = await producer.send(
+                    topic, value, key, timestamp_ms=log_time, headers=headers
+                )
         except _TOO_LARGE:
             raise Refused(413, "too_large") from None
         except (KafkaError, TimeoutError) as error:

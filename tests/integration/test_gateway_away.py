@@ -41,8 +41,18 @@ async def arrived(bootstrap: str, prefix: str) -> list[bytes]:
     return [record.value for record in await committed(settings, "raw.jira", 2)]
 
 
-async def test_broker_killed_and_restarted(own: LocalBroker, prefix: str, tmp_path: Path) -> None:
-    """While the broker is away senders are told to come again; all they bring in the end is there."""
+@pytest.mark.parametrize("outage", ["short", "long"])
+async def test_broker_killed_and_restarted(
+    outage: str,
+    own: LocalBroker,
+    prefix: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While the broker is away senders are told to come again; all they bring in the end is there,
+    whether the producer lives through it or is given up."""
+    if outage == "long":
+        monkeypatch.setattr(writer, "STUCK", 2.0)
     await rig.raw_topics(own.bootstrap, prefix)
     async with rig.gateway(own.bootstrap, prefix, tmp_path) as one:
         port, tries = one.address[1], []
@@ -59,6 +69,9 @@ async def test_broker_killed_and_restarted(own: LocalBroker, prefix: str, tmp_pa
         await rig.until(lambda: one._writer.away, 30)
         away = await post(one, "/v1/acme/jira", JIRA, jira_proof(JIRA))
         page = await exchange(one.pages[1], request("/readyz", method="GET"))
+        if outage == "long":
+            await rig.until(lambda: one._writer._producer is None, 30)
+            await rig.until(lambda: one._door.budget.taken == 0, 30)
         await asyncio.to_thread(own.start)
         await asyncio.wait_for(sending, 90)
         await rig.until(lambda: one.ready, 30)

@@ -8,7 +8,9 @@ import gc
 import hashlib
 import hmac
 import logging
+import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -190,6 +192,42 @@ async def test_too_many_connections(one: Gateway) -> None:
 
     assert answer.status == 202
     assert counts.TURNED_AWAY._value.get() == before + 1
+
+
+async def test_noise(one: Gateway, broker: LocalBroker, prefix: str) -> None:
+    """Requests with bytes changed, cut or added at random are refused or dropped, never a 500, and
+    nothing of them is accepted unless its body and signature came through whole."""
+    rng = random.Random(7)
+    plain = request("/v1/acme/jira", JIRA, jira_proof(JIRA))
+
+    def changed() -> bytes:
+        hostile = bytearray(plain)
+        for _ in range(rng.randint(1, 4)):
+            at = rng.randrange(len(hostile))
+            match rng.randrange(3):
+                case 0:
+                    hostile[at] = rng.randrange(256)
+                case 1:
+                    del hostile[at : at + rng.randint(1, 20)]
+                case _:
+                    hostile[at:at] = rng.randbytes(rng.randint(1, 20))
+        return bytes(hostile)
+
+    async def ask(hostile: bytes) -> int:
+        try:
+            return (await exchange(one.address[1], hostile, 5.0)).status
+        except (OSError, EOFError, TimeoutError):
+            return 0
+
+    statuses: Counter[int] = Counter()
+    for _ in range(8):
+        statuses.update(await asyncio.gather(*(ask(changed()) for _ in range(20))))
+    after = await post(one, "/v1/acme/jira", JIRA, jira_proof(JIRA))
+
+    assert set(statuses) <= {0, 200, 202, 400, 401, 404, 405, 408, 413, 415}, statuses
+    assert statuses[401] > 0
+    assert after.status == 202
+    assert await rig.written(broker.bootstrap, prefix) == statuses[202] + 1
 
 
 async def test_header_injection(one: Gateway, prefix: str, read_all: ReadAll) -> None:
