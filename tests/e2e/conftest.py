@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -54,14 +55,11 @@ class Running:
 
     def look_at_family(self) -> None:
         """Note every process that descends from this one."""
-        listed = subprocess.run(
-            ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
-        )
-        parents = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
+        processes = _processes()
         found = {self.process.pid} | self.family
         grew = True
         while grew:
-            more = {pid for pid, parent in parents if parent in found} - found
+            more = {pid for pid, (parent, _) in processes.items() if parent in found} - found
             found |= more
             grew = bool(more)
         self.family = found - {self.process.pid}
@@ -90,11 +88,25 @@ def _collect(stream: Iterator[str], lines: list[str]) -> None:
         lines.append(line.rstrip("\n"))
 
 
+def _processes() -> dict[int, tuple[int, str]]:
+    """Return parent and state of every process. Small machines have /proc and no `ps`, others `ps` alone."""
+    if not Path("/proc/self/stat").exists():
+        listed = subprocess.run(
+            ["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True
+        )
+        rows = [line.split() for line in listed.stdout.splitlines()]
+        return {int(pid): (int(parent), state) for pid, parent, state in rows}
+    found: dict[int, tuple[int, str]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            state, parent = entry.read_text("utf-8", "replace").rpartition(")")[2].split()[:2]
+            found[int(entry.parent.name)] = (int(parent), state)
+    return found
+
+
 def _alive(pid: int) -> bool:
-    state = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return bool(state) and not state.startswith("Z")
+    _, state = _processes().get(pid, (0, "Z"))
+    return not state.startswith("Z")
 
 
 @pytest.fixture
