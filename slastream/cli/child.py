@@ -1,4 +1,4 @@
-"""The worker of `up` as a child process: started, watched, and gone when we are gone."""
+"""A worker or a gateway of `up` as a child process: started, watched, and gone when we are gone."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Self
 from slastream.core.errors import Misconfigured
 
 TAIL = 12
-"""Lines of the worker's log that an error shows."""
+"""Lines of a child's log that an error shows."""
 
 # A shell that waits for our end of its pipe to close, whatever the reason, and then ends the
-# worker, politely, after ten seconds not politely any more, and removes its folder.
+# child, politely, after ten seconds not politely any more, and removes its folder.
 _GUARD = """
 read -r _
 kill -TERM "$1"
@@ -28,25 +28,27 @@ rm -rf "$2"
 """
 
 
-class Worker:
-    """`slastream worker` with its own settings. Use it as `async with`."""
+class Child:
+    """One long-running verb of ours with its own settings. Use it as `async with`."""
 
-    def __init__(self, arguments: Sequence[str], settings: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, verb: str, arguments: Sequence[str], settings: Mapping[str, str], folder: Path
+    ) -> None:
         """`settings` are `SLASTREAM_*` variables; others of ours do not reach the child.
 
         `folder` holds its log, and is removed if we die without doing so.
         """
-        self._arguments = arguments
+        self._verb, self._arguments = verb, arguments
         self._environment = {
             name: value for name, value in os.environ.items() if not name.startswith("SLASTREAM_")
         } | dict(settings)
         self._folder = folder
-        self.log_file = folder / "worker.log"
+        self.log_file = folder / f"{verb}.log"
 
     async def __aenter__(self) -> Self:
         with self.log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "slastream", "worker", *self._arguments,
+                sys.executable, "-m", "slastream", self._verb, *self._arguments,
                 env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,  # Ctrl-C is for us; we decide who ends when
             )  # fmt: skip
@@ -70,8 +72,8 @@ class Worker:
         await self._guard.wait()
 
     async def ended(self) -> None:
-        """Wait for the worker, which should outlive us. Raises `Misconfigured` when it ends."""
+        """Wait for the child, which should outlive us. Raises `Misconfigured` when it ends."""
         code = await self._process.wait()
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         lines = self.log_file.read_text("utf-8", errors="replace").splitlines()[-TAIL:]
-        raise Misconfigured("\n".join([f"the worker ended ({how}); its last lines:", *lines]))
+        raise Misconfigured("\n".join([f"the {self._verb} ended ({how}); its last lines:", *lines]))

@@ -1,5 +1,7 @@
 """Publishes events to the raw topics: at once, or in simulated time. What they say it may not know.
 
+Those of some topics may go through a door, a gateway, instead of a producer of ours.
+
 In simulated time every record carries its instant as its log time, ingest carries that over into
 the journal, and a heartbeat on each journal partition says how far time has come. A heartbeat of T
 is written only when every raw record up to T is in the journal, which ingest's committed offsets
@@ -11,10 +13,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, Self
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     CoordinatorLoadInProgressError,
@@ -48,13 +50,32 @@ class Outgoing(NamedTuple):
     headers: list[tuple[str, bytes]]
 
 
+class Door(Protocol):
+    """Somebody else who writes to raw topics for us, and to whom alone those topics belong."""
+
+    def takes(self, topic: str) -> bool:
+        """Tell whether records of a topic go this way."""
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        """Return once all the records are on the broker with their log times."""
+
+
 class Feed:
     """A producer for raw topics, which knows how far ingest has come. Use it as `async with`."""
 
-    def __init__(self, client: Mapping[str, Any], journal: str, group: str) -> None:
-        """`client` are aiokafka's connection settings, `group` the worker's consumer group."""
+    def __init__(
+        self, client: Mapping[str, Any], journal: str, group: str, door: Door | None = None
+    ) -> None:
+        """`client` are aiokafka's connection settings, `group` the worker's consumer group.
+
+        `door` takes part in simulated runs alone.
+        """
         self._client, self._journal, self._group = dict(client), journal, group
+        self._door = door
         self._ends: dict[TopicPartition, int] = {}
+        self._consumer: AIOKafkaConsumer | None = None
+        self._passed: dict[TopicPartition, int] = {}
+        """Where the door's partitions ended when we last looked."""
 
     async def __aenter__(self) -> Self:
         self._producer = AIOKafkaProducer(**self._client, acks="all", linger_ms=2)
@@ -65,6 +86,8 @@ class Feed:
 
     async def __aexit__(self, *_: object) -> None:
         await self._producer.stop()
+        if self._consumer is not None:
+            await self._consumer.stop()
         await self._admin.close()
 
     async def publish(self, records: Iterable[Outgoing], sent: Callable[[int], None]) -> int:
@@ -123,17 +146,39 @@ class Feed:
             await asyncio.sleep(max(0.0, TICK - (time.monotonic() - tick)))
 
     async def _send_at(self, records: Iterable[Outgoing]) -> None:
-        futures = [
-            await self._producer.send(
-                record.topic,
-                record.value,
-                record.key,
-                headers=record.headers,
-                timestamp_ms=record.at,
+        knocking: list[Outgoing] = []
+        futures = []
+        for record in records:
+            if self._door is not None and self._door.takes(record.topic):
+                knocking.append(record)
+                continue
+            futures.append(
+                await self._producer.send(
+                    record.topic,
+                    record.value,
+                    record.key,
+                    headers=record.headers,
+                    timestamp_ms=record.at,
+                )
             )
-            for record in records
-        ]
         await self._acknowledged(futures)
+        if self._door is not None and knocking:
+            await self._door.send(knocking)
+            await self._find_ends({record.topic for record in knocking})
+
+    async def _find_ends(self, topics: Iterable[str]) -> None:
+        """Look where the door's records are, which nobody told us."""
+        if self._consumer is None:
+            self._consumer = AIOKafkaConsumer(**self._client)
+            await self._consumer.start()
+        places = [
+            TopicPartition(topic, number)
+            for topic in topics
+            for number in await self._producer.partitions_for(topic)
+        ]
+        for place, end in (await self._consumer.end_offsets(places)).items():
+            if end > self._passed.get(place, 0):
+                self._passed[place] = self._ends[place] = end
 
     async def _acknowledged(self, futures: Iterable[asyncio.Future[Any]]) -> int:
         done = await asyncio.gather(*futures)

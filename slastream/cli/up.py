@@ -1,6 +1,6 @@
-"""`slastream up`: a broker, the topics, a worker and a generated day, and the alerts as they appear.
+"""`slastream up`: a broker, a worker, a gateway and a generated day, and the alerts as they appear.
 
-It is the real worker on the real broker. Only time is simulated: it comes from the log.
+They are the real ones. Only time is simulated: it comes from the log.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from typing import Any
 
 import click
 
-from slastream.cli.child import Worker
+from slastream.cli.child import Child
 from slastream.cli.console import LENGTH, note, quiet_libraries
 from slastream.cli.feeding import Feed, Outgoing
+from slastream.cli.knocking import Senders, write_endpoints
 from slastream.cli.tally import Tally, summary
 from slastream.cli.watching import Screen, Watch
 from slastream.core.errors import Misconfigured
 from slastream.core.instant import Instant, Millis
 from slastream.demo.day import Delivery, generated_day
-from slastream.demo.desk import ENDS, SOURCES, TITLES, ZONE, ZONES
-from slastream.kafka import admin
+from slastream.demo.desk import BY_KAFKA, ENDS, SOURCES, TITLES, ZONE, ZONES
+from slastream.demo.spell import TENANT
+from slastream.kafka import admin, ports
 from slastream.kafka.local import LocalBroker
 from slastream.kafka.plan import plan
 from slastream.kafka.security import PREFIX, client_options
@@ -86,8 +88,8 @@ def command(
     """Watch a day of tickets become SLA alerts on this machine.
 
     Starts a real Kafka broker (unless --broker names one), creates topics of its own, runs a worker
-    and feeds it a day of tickets of four client companies from thirteen ticket systems, in simulated
-    time. Everything is stopped and removed at the end, or at Ctrl-C.
+    and a gateway, and feeds them a day of tickets of four client companies from thirteen ticket
+    systems, in simulated time. Everything is stopped and removed at the end, or at Ctrl-C.
     """
     from slastream.book import load
 
@@ -163,15 +165,21 @@ async def _look(wanted: Plan, address: str, folder: Path) -> None:
         asyncio.to_thread(generated_day, wanted.seed, wanted.tickets),
         admin.create(client, topics),
     )
-    worker = Worker(["--book", str(wanted.book)], _environment(settings) | security, folder)
+    environment = _environment(settings) | security
+    worker = Child("worker", ["--book", str(wanted.book)], environment, folder)
+    gateway, senders = _gateway(settings, environment, folder)
     try:
         async with (
             worker,
-            Feed(client, settings.topic("tickets"), name) as feed,
+            gateway,
+            senders,
+            Feed(client, settings.topic("tickets"), name, senders) as feed,
             Watch(client, settings, tally, screen, TITLES) as watch,
         ):
             run = _Run(wanted, day, settings.prefix, feed, watch, screen)
-            await _first_of(stop.wait(), worker.ended(), watch.run(), run.limit(), run.feed())
+            await _first_of(
+                stop.wait(), worker.ended(), gateway.ended(), watch.run(), run.limit(), run.feed()
+            )
     finally:
         screen.close()
         if wanted.broker is not None:
@@ -249,13 +257,26 @@ async def _first_of(*awaitables: Coroutine[Any, Any, object]) -> None:
         task.result()
 
 
+def _gateway(
+    settings: Settings, environment: dict[str, str], folder: Path
+) -> tuple[Child, Senders]:
+    """Return a gateway, and the ticket systems that post to it with a secret of this run."""
+    secret, port = secrets.token_urlsafe(24), ports.free()
+    sources = [source for source in SOURCES if source not in BY_KAFKA]
+    file = write_endpoints(folder, TENANT, sources, secret)
+    arguments = ["--endpoints", str(file), "--host", "127.0.0.1", "--port", str(port)]
+    paths = {settings.topic(f"raw.{source}"): f"/v1/{TENANT}/{source}" for source in sources}
+    senders = Senders(f"http://127.0.0.1:{port}", paths, secret)
+    return Child("gateway", arguments, environment, folder), senders
+
+
 def security_settings() -> dict[str, str]:
     """Return the variables that say who we are to Kafka."""
     return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """Return the worker's settings as its environment."""
+    """Return the settings of worker and gateway as their environment."""
     return {
         "SLASTREAM_BROKER": settings.broker,
         "SLASTREAM_PREFIX": settings.prefix,

@@ -99,6 +99,8 @@ CLIENTS = (
 """Four companies, thirteen ticket systems and our own canonical events."""
 
 SOURCES = tuple(sorted({system.source for client in CLIENTS for system in client.systems}))
+BY_KAFKA = ("canonical", "debezium", "servicenow")
+"""Sources whose records somebody writes to Kafka directly; all others send webhooks."""
 ZONES = {
     system.source: system.zone for client in CLIENTS for system in client.systems if system.zone
 }

@@ -116,6 +116,17 @@ def verify(
         _check_token(given, keys)
 
 
+def sign(source: str, secret: Secret, body: bytes, now: Instant) -> dict[str, str]:
+    """Return the headers that prove a delivery, as the vendor's own would: a signature or the secret."""
+    key = secret.encode() if isinstance(secret, str) else secret
+    scheme = SCHEMES.get(source)
+    if scheme is None:
+        return {TOKEN_HEADER: key.decode()}
+    time = "" if scheme.timed is None else str(now // 1_000)
+    signed = {scheme.header: scheme.prefix + scheme.sign(key, time.encode(), body)}
+    return signed if scheme.timed is None else {**signed, scheme.timed: time}
+
+
 def sign_own(secret: Secret, body: bytes, now: Instant) -> str:
     """Return our own signature header's value, for producers of canonical events."""
     key = secret.encode() if isinstance(secret, str) else secret
