@@ -92,7 +92,7 @@ def _ticket(value: Mapping[str, Any]) -> str:
 def alert_line(type_: str, time: object, value: Mapping[str, Any], zone: tzinfo) -> str:
     """Return an alert as one aligned line, such as
 
-    10:32:00  at risk    75%  LUM-112     Atelier Lumen      P2  response    due 10:47, 15 min left
+    10:32:00  at risk    75%  LUM-112         Atelier Lumen      P2  response    due 10:47, 15 min left
 
     `time` is when it became true (`ce_time`), not when it was seen. Times are shown in `zone`.
     """
@@ -104,7 +104,7 @@ def alert_line(type_: str, time: object, value: Mapping[str, Any], zone: tzinfo)
         at.ljust(8),
         click.style(name.ljust(9), fg=colour, bold=name == "BREACHED"),
         threshold.removeprefix("PT").rjust(9),
-        str(value.get("number") or value.get("ticket") or "?").ljust(10),
+        str(value.get("number") or value.get("ticket") or "?").ljust(14),
         str(value.get("client") or "-")[:18].ljust(18),
         str(value.get("priority") or "-")[:4].ljust(4),
         str(value.get("indicator") or "?").ljust(10),

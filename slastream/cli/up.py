@@ -165,6 +165,7 @@ async def _look(wanted: Plan, address: str, folder: Path) -> None:
         asyncio.to_thread(generated_day, wanted.seed, wanted.tickets),
         admin.create(client, topics),
     )
+    note(f"The day: {wanted.tickets} tickets in {len(day)} deliveries of {', '.join(SOURCES)}.")
     environment = _environment(settings) | security
     worker = Child("worker", ["--book", str(wanted.book)], environment, folder)
     gateway, senders = _gateway(settings, environment, folder)

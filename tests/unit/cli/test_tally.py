@@ -35,7 +35,7 @@ def test_an_alert_is_one_aligned_line() -> None:
 
     assert (
         line(AT_RISK)
-        == "10:32:00  at risk          75%  LUM-17      Atelier Lumen       P2    response    "
+        == "10:32:00  at risk          75%  LUM-17          Atelier Lumen       P2    response    "
         "due 10:47, 15 min left"
     )
 
