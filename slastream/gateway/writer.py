@@ -61,6 +61,7 @@ class Writer:
         self._pending: dict[int, tuple[float, asyncio.Future[Any]]] = {}
         self._number = 0
         self._broken = False
+        self._leaving = False
         self._wake = asyncio.Event()
         self._tending: asyncio.Task[None] | None = None
         self.problem = "not connected yet"
@@ -162,7 +163,7 @@ class Writer:
         return _come_again("broker_away")
 
     async def _tend(self) -> None:
-        while True:
+        while not self._leaving:
             self._wake.clear()
             try:
                 if self._producer is None or self._broken or self.oldest() > STUCK:
@@ -216,9 +217,11 @@ class Writer:
 
     async def stop(self) -> None:
         """Write what is under way, within seconds."""
+        self._leaving = True
         if self._tending is not None:
+            # A cancellation may be swallowed on its way (`wait_for` before Python 3.12): the flag ends it too.
             self._tending.cancel()
-            await asyncio.wait([self._tending])
+            await asyncio.wait([self._tending], timeout=4 * _CLOSING)
         if self._producer is not None:
             await _close(self._producer)
 
