@@ -33,8 +33,8 @@ lint: $(READY) ## style, format and the direction of imports
 types: $(READY) ## mypy, strict
 	$(BIN)/mypy
 
-unit: $(READY) ## the tests that need no broker, in seconds
-	$(BIN)/python -m pytest -q tests/unit tests/golden tests/property tests/contract tests/sim $(ARGS)
+unit: $(READY) ## the tests that need no broker, in a minute or two
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/golden tests/property tests/contract tests/sim $(ARGS)
 
 oracle: $(READY) ## random calendars and tickets against brute force, the long form (minutes)
 	$(BIN)/python -m tests.property.calendar_oracle $(QUESTIONS)
