@@ -17,7 +17,7 @@ def default(field: object) -> str | None:
     value = field.default  # type: ignore[attr-defined]
     if value is MISSING:
         return None
-    return {True: "true", False: "false", "": "none"}.get(value, str(value))
+    return "none" if value == "" else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def test_every_setting_is_told_with_its_default() -> None:
