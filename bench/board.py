@@ -150,7 +150,11 @@ def board(broker: str, core: int) -> Iterator[tuple[subprocess.Popen[str], str]]
         yield process, address
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def memory(pid: int) -> int:
@@ -185,6 +189,7 @@ async def fill(broker: str, tickets: int) -> None:
 def watch(address: str, browsers: int, seconds: float) -> None:
     """Be so many browsers (in a process of our own) and print the delays that they saw."""
     delays: list[float] = []
+    opened = time.time()
 
     async def one(session: aiohttp.ClientSession) -> None:
         async with session.get(f"{address}/events?") as answer:
@@ -192,8 +197,9 @@ def watch(address: str, browsers: int, seconds: float) -> None:
                 if event == "change":
                     heard = time.time()
                     for row in data["rows"]:
-                        if row["team"].startswith("sent "):
-                            delays.append(heard - float(row["team"][5:]))
+                        sent = float(row["team"][5:]) if row["team"].startswith("sent ") else 0
+                        if sent > opened:
+                            delays.append(heard - sent)
 
     async def all_() -> None:
         connector = aiohttp.TCPConnector(limit=0)
@@ -223,6 +229,7 @@ async def events(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, Any
 async def stir(broker: str, seconds: float) -> int:
     """Change one of the most urgent tickets ten times a second, with the time of sending in its team."""
     rng, count = random.Random(5), 0
+    first = int(time.time() * 1000) + 5 * MINUTE
     async with AIOKafkaProducer(bootstrap_servers=broker, acks="all") as producer:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -231,7 +238,7 @@ async def stir(broker: str, seconds: float) -> int:
             told = orjson.loads(value(count % 10, now, rng, f"sent {time.time():.4f}"))
             for clock in told["clocks"]:
                 if clock["phase"] != "stopped":
-                    due = now + MINUTE + count
+                    due = first - count  # the newest stands at the top
                     clock |= {"phase": "running", "verdict": "at_risk", "due": format_instant(due)}
             await producer.send_and_wait("bench.clocks.v1", orjson.dumps(told), key(count % 10))
             count += 1

@@ -19,7 +19,7 @@ SIGNS = {
     "sound": "M3 8v4h3l4 3.5v-11L6 8zM13 7.2a4 4 0 0 1 0 5.6M15.3 5a7 7 0 0 1 0 10",
     "notify": "M5 13.5V9a5 5 0 0 1 10 0v4.5l1.3 1.5H3.7zM8.4 17.2h3.2",
     "full": "M3.5 7.5v-4h4M12.500 3.5h4v4M16.500 12.5v4h-4M7.500 16.500h-4v-4",
-    "theme": "M10 3a7 7 0 1 0 0 14zM10 3a7 7 0 0 1 0 14",
+    "theme": "M16.5 11.8A7 7 0 1 1 8.2 3.500a5.600 5.600 0 0 0 8.300 8.300z",
 }
 """Drawn, not written: not every machine has a font with such characters."""
 TILES = ("overdue", "at_risk", "hour", "today", "paused")

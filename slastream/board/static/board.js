@@ -35,6 +35,7 @@ const board = (function () {
   const HM = { hour: "2-digit", minute: "2-digit" };
   const HMS = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
   const DAY = { weekday: "short", day: "numeric", month: "short" };
+  const WEEKDAY = { weekday: "short" };
   const DATE = { year: "numeric", month: "short", day: "numeric" };
   const YMD = { year: "numeric", month: "2-digit", day: "2-digit" };
 
@@ -43,8 +44,9 @@ const board = (function () {
   // The time alone when it is today, with the day when it is not.
   function moment(at, where) {
     where = where || zone;
-    const time = clock(at, where);
-    return day(at, where) === day(now(), where) ? time : format(DAY, at, where) + " " + time;
+    const time = clock(at, where), apart = Math.abs(at - now());
+    if (apart < 86400000 && day(at, where) === day(now(), where)) return time;
+    return format(apart < 6 * 86400000 ? WEEKDAY : DAY, at, where) + " " + time;
   }
   function place(name) { return name.slice(name.lastIndexOf("/") + 1).replace(/_/g, " "); }
   // The calendar's own time, where it is another one than the viewer's.
