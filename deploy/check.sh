@@ -3,6 +3,7 @@
 # It takes minutes and the network the first time, when it builds helm from its Go module; var/bin keeps it.
 #   helm lint, helm template     with the defaults and with everything on
 #   kubernetes-validate          every object of Kubernetes' own kinds against its published schema, strictly
+#   Grafana's own models         each dashboard read into them and written again, with nothing lost
 #   promtool check rules         the rules inside the rendered PrometheusRule
 #   a bare virtual environment   what the Dockerfile installs, and its entry point and health check
 set -euo pipefail
@@ -23,10 +24,15 @@ if [ -z "$helm" ]; then
   fi
 fi
 tools=$root/var/check/tools
-if [ ! -x "$tools/bin/kubernetes-validate" ]; then
+if [ ! -e "$tools/ready" ]; then
   python3 -m venv "$tools"
-  "$tools/bin/pip" install --quiet --disable-pip-version-check kubernetes-validate==1.37.0
+  "$tools/bin/pip" install --quiet --disable-pip-version-check kubernetes-validate==1.37.0 \
+    'grafana-foundation-sdk==1769699379!11.6.0'
+  touch "$tools/ready"
 fi
+
+say "dashboards"
+"$tools/bin/python" deploy/grafana/check.py
 
 for values in values.yaml ci-values.yaml; do
   say "chart with $values"

@@ -63,7 +63,7 @@ def lines(
     made = panel("timeseries", title, about, width, 8, targets)
     made["fieldConfig"]["defaults"] = {
         "unit": unit,
-        "min": None if unit == "s" else 0,
+        **({} if unit == "s" else {"min": 0}),
         "custom": {
             "lineWidth": 1,
             "fillOpacity": 30 if stacked else 5,
@@ -127,7 +127,6 @@ def variable(name: str, expr: str, label: str) -> dict[str, Any]:
         "datasource": SOURCE,
         "refresh": 2,
         "query": {"query": expr, "refId": name},
-        "definition": expr,
         "sort": 1,
         "multi": True,
         "includeAll": True,
