@@ -23,7 +23,7 @@ from slastream.core.policy import INDICATORS
 ROOT = Path(__file__).parents[2]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "slastream/book/book.schema.json").read_text())
 BOOKS = sorted((ROOT / "deploy").rglob("*.yaml"))
-BOOKS = [path for path in BOOKS if "apiVersion: slastream/v1" in path.read_text()]
+BOOKS = [path for path in BOOKS if re.search("^apiVersion: slastream/v1", path.read_text(), re.M)]
 
 PLAIN = {"null": None, "~": None, "": None, "true": True, "false": False}
 
