@@ -16,9 +16,9 @@ from slastream.core.alert import SKIPPED, Announced
 from slastream.core.books import TenantBooks
 from slastream.core.clock import PHASES, Clock
 from slastream.core.event import split_key
+from slastream.core.fold import Fold
 from slastream.core.instant import Instant, Millis, format_instant
 from slastream.core.policy import Indicator
-from slastream.core.ticket import Fold
 
 LEDGER_ROWS = 50
 

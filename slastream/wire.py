@@ -16,9 +16,9 @@ from slastream.core.books import AT_RISK, BREACH, TenantBooks
 from slastream.core.clock import Clock
 from slastream.core.errors import Rejected
 from slastream.core.event import Event, split_key, ticket_key
+from slastream.core.fold import Fold
 from slastream.core.instant import Instant, Millis, format_instant
 from slastream.core.policy import Indicator
-from slastream.core.ticket import Fold, options_of
 from slastream.snapshot import ledger_rows, snapshot
 
 Headers = list[tuple[str, bytes]]
@@ -116,7 +116,7 @@ def alert(
     """Return value and headers of an alert, a clearing or a correction."""
     clock, hit, before = notice.clock, notice.hit, notice.before
     at = _moment(notice, hit.at if hit is not None else now)
-    options = options_of(clock, books)
+    options = books.options_of(clock)
     rows = ledger.rows(fold, clock, books.coverage(clock.calendar), options, at)
     told = about(key, fold) | figures(fold, clock, books, at)
     counted = sum(row.counted for row in rows)

@@ -15,9 +15,9 @@ from msgspec import Struct
 from slastream.core.books import AT_RISK, BREACH, OVERDUE, TenantBooks
 from slastream.core.clock import Clock, Hit, Phase
 from slastream.core.event import State
+from slastream.core.fold import Fold
 from slastream.core.instant import Instant, Millis
 from slastream.core.policy import INDICATORS, Indicator
-from slastream.core.ticket import Fold, options_of
 
 SENT, SKIPPED, CLEARED, CORRECTED = range(4)
 _LABELS = tuple(INDICATORS)
@@ -172,7 +172,7 @@ def _ripe(
     clock: Clock, hits: list[Hit], now: Instant, books: TenantBooks
 ) -> tuple[list[Hit], Instant | None]:
     """Split hits into those whose grace is over, and the instant at which the next one's is (D39)."""
-    grace = options_of(clock, books).grace
+    grace = books.options_of(clock).grace
     ready: list[Hit] = []
     later: Instant | None = None
     for hit in hits:
@@ -188,7 +188,7 @@ def _send(
     key: str, clock: Clock, ready: list[Hit], told: Told, notices: list[Notice], books: TenantBooks
 ) -> int:
     """Announce the highest of the ready levels, if any may be announced; returns how many were passed over."""
-    enforce = options_of(clock, books).enforce_from
+    enforce = books.options_of(clock).enforce_from
     quiet = max(told.quiet_until, -1 if enforce is None else enforce - 1)
     above = _standing(clock, told)
     loud = [

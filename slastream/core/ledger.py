@@ -6,17 +6,14 @@ to the clock's elapsed time exactly (D47).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from slastream.core.clock import Clock, Mode, Phase, mode_of
 from slastream.core.coverage import Coverage
 from slastream.core.event import State
+from slastream.core.fold import Fold
 from slastream.core.instant import Instant, Millis
 from slastream.core.policy import Options
-
-if TYPE_CHECKING:
-    from slastream.core.ticket import Fold
-
 
 _WAITING = int(State.WAITING)
 _RUN, _PAUSE, _STOP = Mode.RUN, Mode.PAUSE, Mode.STOP

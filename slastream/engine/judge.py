@@ -23,8 +23,9 @@ from slastream.core.fact import (
     structural,
     told_by,
 )
+from slastream.core.fold import Fold
 from slastream.core.instant import Instant
-from slastream.core.ticket import Fold, fold, options_of, step, tells_start
+from slastream.core.ticket import fold, step, tells_start
 from slastream.engine.row import MAX_FACTS, Row
 
 _ENDINGS = {"deleted": DELETED, "merged": MERGED}
@@ -103,7 +104,7 @@ def settle(row: Row, now: Instant, books: TenantBooks) -> None:
     state = row.fold
     state.advance(now, books)
     if row.told.hold is None and has_unannounced(state, row.told):
-        wait = max(options_of(clock, books).settle for clock in state.clocks)
+        wait = max(books.options_of(clock).settle for clock in state.clocks)
         row.told.hold = now + wait if wait else None
 
 

@@ -13,7 +13,6 @@ from slastream.core.books import Books, TenantBooks
 from slastream.core.errors import InvariantBroken, Rejected
 from slastream.core.event import Event, State, split_key
 from slastream.core.instant import DAY, Instant, Millis
-from slastream.core.ticket import options_of
 from slastream.engine.census import Standing, standing
 from slastream.engine.effects import Effects, Record
 from slastream.engine.judge import add, check_state, known, look, renew, settle
@@ -225,7 +224,7 @@ class _Step:
     def _unmapped(self, row: Row, event: Event, books: TenantBooks, now: Instant) -> None:
         board, status = row.fold.unmapped or ("", "")
         self.effects.counts["unmapped_status", event.source] += 1
-        if options_of(row.fold.clocks[0], books).unmapped == "dead_letter":
+        if books.options_of(row.fold.clocks[0]).unmapped == "dead_letter":
             raise Rejected(
                 "unmapped_status",
                 f"status {status!r} of board {board!r} has no mapping in the book",

@@ -9,9 +9,9 @@ from slastream import wire
 from slastream.core.alert import SENT, Decided, Notice, fact_id
 from slastream.core.books import Books, TenantBooks
 from slastream.core.event import Event, split_key
+from slastream.core.fold import Fold
 from slastream.core.instant import Instant
 from slastream.core.policy import Indicator
-from slastream.core.ticket import Fold
 from slastream.engine.effects import Effects, Message, Record
 from slastream.engine.row import Row
 

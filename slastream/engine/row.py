@@ -18,15 +18,15 @@ from msgspec import Struct
 from slastream.core.alert import Told
 from slastream.core.errors import InvariantBroken
 from slastream.core.fact import Fact
+from slastream.core.fold import Fold
 from slastream.core.instant import Instant
-from slastream.core.ticket import Fold
 
 VERSION = 1
 
 NOTE = b"!"
 """Keys that begin so are no tickets but notes of the partition, such as statuses already warned of."""
 
-MAX_FACTS = 2_000
+MAX_FACTS = 1_000
 """A ticket with more events than this is quarantined: no person works on it."""
 
 

@@ -18,7 +18,6 @@ from slastream.core.alert import Notice, announce, has_unannounced
 from slastream.core.books import Books, TenantBooks
 from slastream.core.event import Event, ticket_key
 from slastream.core.instant import MINUTE, Instant, Millis
-from slastream.core.ticket import options_of
 from slastream.engine.judge import add, check_state, known, look, refold, settle
 from slastream.engine.row import Row
 from slastream.offline.run import Trouble
@@ -117,7 +116,7 @@ class Ticker:
             row.told.quiet_until = max(row.told.quiet_until, until)
         if row.fold.unmapped is not None:
             self.trouble.unmapped[(event.source, *row.fold.unmapped)] += 1
-            if options_of(row.fold.clocks[0], books).unmapped == "dead_letter":
+            if books.options_of(row.fold.clocks[0]).unmapped == "dead_letter":
                 row.facts[:] = [other for other in row.facts if other is not fact]
                 if not row.facts:
                     return

@@ -19,7 +19,7 @@ from slastream.core.clock import Clock, Phase
 from slastream.core.event import State
 from slastream.core.instant import Instant, Millis
 from slastream.core.policy import Indicator
-from slastream.core.ticket import version_of
+from slastream.core.terms import version_of
 from slastream.offline.run import Judged
 
 DIMENSIONS = ("tenant", "source", "client", "type", "priority", "indicator", "policy", "month")

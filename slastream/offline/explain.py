@@ -17,9 +17,11 @@ from slastream.core.clock import Clock
 from slastream.core.errors import InvariantBroken, Rejected
 from slastream.core.event import State
 from slastream.core.fact import ACTORS, CREATED, KINDS, PUBLIC, RESTORED, Fact
+from slastream.core.fold import Fold
 from slastream.core.instant import Instant
 from slastream.core.policy import Mapped, fold_text
-from slastream.core.ticket import Fold, begin, options_of, step, version_of
+from slastream.core.terms import version_of
+from slastream.core.ticket import begin, step
 from slastream.engine.row import Row
 from slastream.offline.alerts import Arrival
 from slastream.offline.attainment import zone_name
@@ -210,7 +212,7 @@ def _clock(
 ) -> dict[str, Any]:
     line = clock_line(judged, clock, as_of)
     coverage = judged.books.coverage(clock.calendar)
-    options = options_of(clock, judged.books)
+    options = judged.books.options_of(clock)
     rows = ledger.rows(judged.fold, clock, coverage, options, as_of)
     end = rows[-1].end if rows else ledger.end_of(clock, as_of)
     counted = sum(each.counted for each in rows)

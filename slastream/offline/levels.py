@@ -13,7 +13,6 @@ from slastream.core.books import BREACH, Books
 from slastream.core.clock import Clock, Hit, Phase
 from slastream.core.errors import InvariantBroken
 from slastream.core.instant import Instant
-from slastream.core.ticket import options_of
 from slastream.engine.row import Row
 from slastream.offline.alerts import Arrival, Ticker
 from slastream.offline.lines import stamp
@@ -107,7 +106,7 @@ def _silent_breach(clock: Clock, at: Instant) -> dict[str, Any]:
 
 
 def _why_skipped(judged: Judged, clock: Clock, hit: Hit, row: Row | None) -> str:
-    enforce = options_of(clock, judged.books).enforce_from
+    enforce = judged.books.options_of(clock).enforce_from
     if enforce is not None and hit.at < enforce:
         return f"alerts are enforced from {stamp(enforce)} on (enforce_from)"
     if row is not None and hit.at <= row.told.quiet_until:

@@ -14,8 +14,9 @@ from itertools import pairwise
 from slastream.core.books import Books, TenantBooks
 from slastream.core.event import State
 from slastream.core.fact import CREATED, RESTORED, Fact
+from slastream.core.fold import Fold
 from slastream.core.instant import Instant
-from slastream.core.ticket import Fold, begin, options_of, step, undeleted
+from slastream.core.ticket import begin, step, undeleted
 from slastream.offline.histories import History
 
 
@@ -84,7 +85,7 @@ def _refused(history: History, fold: Fold, books: TenantBooks, trouble: Trouble 
     """Count a status without a mapping; returns whether the event would have been a dead letter."""
     if trouble is not None and fold.unmapped is not None:
         trouble.unmapped[(history.source, *fold.unmapped)] += 1
-    return options_of(fold.clocks[0], books).unmapped == "dead_letter"
+    return books.options_of(fold.clocks[0]).unmapped == "dead_letter"
 
 
 def in_order(history: History, books: TenantBooks) -> Sequence[Fact]:

@@ -20,6 +20,7 @@ from slastream.core.books import Books
 from slastream.core.calendar import Calendar, DayRule
 from slastream.core.event import Actor, Comment, Event, State
 from slastream.core.fact import id_hash
+from slastream.core.fold import Fold
 from slastream.core.instant import Instant, format_instant, from_datetime
 from slastream.core.policy import (
     INDICATORS,
@@ -32,7 +33,6 @@ from slastream.core.policy import (
     Target,
     fold_text,
 )
-from slastream.core.ticket import Fold
 from slastream.engine.effects import Record
 from slastream.engine.partition import Partition
 from slastream.engine.row import decode_row

@@ -12,8 +12,8 @@ from slastream.book import load
 from slastream.core.books import Books, TenantBooks
 from slastream.core.errors import Rejected
 from slastream.core.event import Event, State
+from slastream.core.fold import Fold
 from slastream.core.policy import Book
-from slastream.core.ticket import Fold
 from slastream.demo.day import generated_day, lived_day
 from slastream.demo.desk import CLIENTS, SOURCES, ZONES
 from slastream.demo.life import Step, Ticket
