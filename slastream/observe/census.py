@@ -12,7 +12,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Any
 
 from slastream.engine.census import CONDITIONS, Change, Standing, read, standing
@@ -55,8 +55,11 @@ class Portion:
         """Take in what a committed step changed of one row."""
         if not self.complete and (self._reach is None or key > self._reach):
             return  # the count has yet to come by, and will find it as it is then
-        self._add(key, before, -1)
-        self._add(key, after, 1)
+        if before is not None and after is not None and before[:3] == after[:3]:
+            self._move(key, before, after)
+        else:
+            self._add(key, before, -1)
+            self._add(key, after, 1)
 
     def count(self, store: Store, seconds: float) -> None:
         """Count rows for about so long; `complete` says when there are no more."""
@@ -74,21 +77,37 @@ class Portion:
             if not key.startswith(NOTE):
                 self._add(key, standing(decode_row(data)), 1)
 
+    def _move(self, key: bytes, before: Standing, after: Standing) -> None:
+        """Count the clocks that stand otherwise now; most steps move one of three."""
+        clocks, due, _ = self._counts(key, before)
+        for old, new in zip_longest(before[3:], after[3:]):
+            if old != new:
+                if old is not None:
+                    clocks[old & 63] -= 1
+                    if old > 63:
+                        _less(due, old)
+                if new is not None:
+                    clocks[new & 63] += 1
+                    if new > 63:
+                        due[new] += 1
+
     def _add(self, key: bytes, stands: Standing | None, one: int) -> None:
         if stands is None:
             return
-        prefix = key[: key.find(b"/", key.find(b"/") + 1)]
-        counts = self._places.get((prefix, stands[0], stands[1]))
-        if counts is None:
-            counts = self._place(prefix, stands[0], stands[1])
-        clocks, due, tickets = counts
+        clocks, due, tickets = self._counts(key, stands)
         tickets[stands[2]] += one
         for number in stands[3:]:
             clocks[number & 63] += one
             if number > 63:
-                due[number] += one
-                if not due[number]:
-                    del due[number]
+                if one > 0:
+                    due[number] += 1
+                else:
+                    _less(due, number)
+
+    def _counts(self, key: bytes, stands: Standing) -> Counts:
+        prefix = key[: key.find(b"/", key.find(b"/") + 1)]
+        found = self._places.get((prefix, stands[0], stands[1]))
+        return self._place(prefix, stands[0], stands[1]) if found is None else found
 
     def _place(self, prefix: bytes, priority: Any, client: Any) -> Counts:
         """Return where the clocks of a group are counted."""
@@ -199,6 +218,13 @@ class Census:
 
     def _groups(self) -> list[tuple[Group, Counter[int]]]:
         return [item for portion in self._complete() for item in portion.clocks.items()]
+
+
+def _less(due: Counter[int], number: int) -> None:
+    """Take one away, and its place with the last: there is a number for every five minutes."""
+    due[number] -= 1
+    if not due[number]:
+        del due[number]
 
 
 def _names(prefix: bytes) -> tuple[str, str]:
