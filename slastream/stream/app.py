@@ -25,6 +25,7 @@ from aiokafka.errors import KafkaError
 from slastream import metrics
 from slastream.core.books import Books
 from slastream.core.errors import Misconfigured
+from slastream.core.instant import Instant
 from slastream.core.policy import Book
 from slastream.engine.effects import Effects
 from slastream.engine.partition import Partition
@@ -261,11 +262,16 @@ class Worker:
             dlq_partitions=ground.partitions["dlq"],
             tenant=settings.tenant,
             tenants=settings.tenants,
-            timezones=settings.timezones,
+            zone_of=self._zone_of,
             simulated=settings.time == "log",
             on_events=metrics.ingested,
             on_rejected=metrics.rejected,
         )
+
+    def _zone_of(self, tenant: str, source: str, at: Instant) -> str | None:
+        """Return the zone of a source's local times: the setting's, else that of the book in force."""
+        zone = self.settings.timezones.get(source)
+        return zone or self.books.of(tenant).at(at).mapping(source).timezone
 
     def _hire(self, tp: Any) -> Actor:
         settings, ground, app = self.settings, self._ground, self._app

@@ -19,6 +19,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from slastream import wire
 from slastream.core.errors import Rejected
+from slastream.core.instant import Instant
 from slastream.sources import Delivery, read
 from slastream.stream.partitioner import partition_of
 from slastream.stream.transaction import Item, batches_of
@@ -44,7 +45,8 @@ class Desk:
     dlq_partitions: int
     tenant: str
     tenants: Mapping[str, str]
-    timezones: Mapping[str, str]
+    zone_of: Callable[[str, str, Instant], str | None]
+    """Tenant, source and instant -> the zone of times without an offset, None where nobody said."""
     simulated: bool
     """Carry the log time of a delivery over into the journal, where a feed writes it."""
     on_events: Callable[[str, int, float], None]
@@ -111,14 +113,15 @@ class Ingest:
         headers = dict(record.headers)
         named = headers.get("sla-tenant")
         tenant = named.decode("utf-8", "replace") if named else ""
+        tenant = tenant or self._desk.tenants.get(source, self._desk.tenant)
         delivery = Delivery(
             source=source,
-            tenant=tenant or self._desk.tenants.get(source, self._desk.tenant),
+            tenant=tenant,
             key=record.key,
             value=record.value,
             headers=headers,
             received_at=record.timestamp,
-            timezone=self._desk.timezones.get(source),
+            timezone=self._desk.zone_of(tenant, source, record.timestamp),
         )
         told = []
         for event in read(delivery):

@@ -10,6 +10,8 @@ import orjson
 import pytest
 from rig import committed, create_topics, running, settings_for, until
 
+from slastream.book import publishable
+from slastream.core.instant import parse_instant
 from slastream.engine.partition import Partition
 from slastream.engine.row import deadline_of
 from slastream.kafka.local import LocalBroker
@@ -150,3 +152,36 @@ async def test_simulated_log_times_are_carried_over(
         await reached(worker, 1)
 
     assert [r.timestamp for r in await committed(settings, "tickets")] == [1_700_000_000_000]
+
+
+ZONED = """
+apiVersion: slastream/v1
+effective_from: 2020-01-01T00:00:00Z
+tenant: acme
+sources: {itop: {preset: itop, timezone: Europe/Paris}}
+policies: [{name: everyone, calendar: 24x7}]
+"""
+
+
+async def test_local_times_are_in_the_zone_of_the_book(
+    broker: LocalBroker, prefix: str, tmp_path: Path, produce: Many
+) -> None:
+    """iTop tells the server's local time; the book says where that is."""
+    await create_topics(broker.bootstrap, prefix, raw=("itop",))
+    settings = settings_for(broker.bootstrap, prefix, tmp_path / "data", ingest=True)
+    book = tmp_path / "book.yaml"
+    book.write_text(ZONED)
+    body = {
+        "source": "itop", "class": "UserRequest", "id": "7", "ref": "R-000007", "status": "new",
+        "priority": "1", "start_date": "2026-05-11 09:31:04", "last_update": "2026-05-11 09:31:04",
+    }  # fmt: skip
+    await produce(
+        settings.topic("raw.itop"), [(b"7", orjson.dumps(body), [("sla-tenant", b"acme")])]
+    )
+    async with running(settings, told=publishable(book)):
+        await until(lambda: committed(settings, "tickets"))
+    journal = await committed(settings, "tickets")
+
+    assert [parse_instant("2026-05-11T07:31:04Z")] == [
+        orjson.loads(record.value)["occurred_at"] for record in journal
+    ]
