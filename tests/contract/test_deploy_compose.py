@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from slastream import __version__
-from slastream.demo.desk import SOURCES, ZONES
+from slastream.demo.desk import BY_KAFKA, SOURCES, ZONES
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
@@ -97,7 +97,11 @@ def test_the_demonstration_knows_the_systems_of_the_day() -> None:
     sources = {word.partition("=")[2] for word in told if word.startswith("--source=")}
     zones = SERVICES["worker"]["environment"]["SLASTREAM_TIMEZONES"].split(",")
 
+    endpoints = yaml.safe_load((ROOT / "deploy" / "demo" / "endpoints.yaml").read_text("utf-8"))
+    doors = {endpoint["source"] for endpoint in endpoints["endpoints"]}
+
     assert sources == set(SOURCES)
+    assert doors == set(SOURCES) - set(BY_KAFKA)
     assert dict(zone.split("=") for zone in zones) == ZONES
 
 
@@ -111,8 +115,8 @@ def test_prometheus_scrapes_what_runs() -> None:
         for target in told["targets"]
     ]
 
-    assert targets == [["worker", "6066"]]
-    assert "worker" in SERVICES
+    assert targets == [["worker", "6066"], ["gateway", "6066"]]
+    assert {"worker", "gateway"} <= set(SERVICES)
 
 
 def test_grafana_finds_dashboards_and_source() -> None:

@@ -6,6 +6,7 @@ import re
 from dataclasses import MISSING, fields
 from pathlib import Path
 
+from slastream.cli.gateway import command as gateway
 from slastream.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +58,7 @@ def test_the_unit_and_the_chart_set_only_what_is_read() -> None:
     """A variable that nobody reads is a setting that somebody believes in."""
     known = {f"SLASTREAM_{field.name.upper()}" for field in fields(Settings)}
     known |= set(re.findall(r"SLASTREAM_KAFKA_\w+", TEXT))
+    known |= {str(option.envvar) for option in gateway.params if option.envvar}
     places = [
         ROOT / "docker-compose.yml",
         ROOT / "deploy" / "Dockerfile",

@@ -35,7 +35,7 @@ def command(name: str) -> list[str]:
 
 
 async def test_a_dashboard_fills(broker: LocalBroker, prefix: str, tmp_path: Path) -> None:
-    """Topics, worker and feed as compose starts them: the day's alerts and outcomes are on the page."""
+    """What compose starts, started here: the day's alerts and outcomes are on the worker's page."""
     port = ports.free()
     environ = {
         **os.environ,
@@ -49,8 +49,10 @@ async def test_a_dashboard_fills(broker: LocalBroker, prefix: str, tmp_path: Pat
     }
     log = (tmp_path / "log").open("wb")
 
-    async def start(told: list[str]) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(*told, env=environ, stdout=log, stderr=log)
+    async def start(told: list[str], own: Any = ()) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *told, env=environ | dict(own), stdout=log, stderr=log
+        )
 
     def page(name: str) -> str:
         try:
@@ -74,10 +76,18 @@ async def test_a_dashboard_fills(broker: LocalBroker, prefix: str, tmp_path: Pat
     assert await asyncio.wait_for(topics.wait(), 60) == 0, log.name
 
     worker = await start(command("worker"))
+    door, doors_page = ports.free(), ports.free()
+    own = {
+        "SLASTREAM_GATEWAY_ENDPOINTS": str(ROOT / "deploy" / "demo" / "endpoints.yaml"),
+        "SLASTREAM_GATEWAY_HOST": "127.0.0.1",
+        "SLASTREAM_GATEWAY_PORT": str(door),
+        "SLASTREAM_WEB_PORT": str(doors_page),
+    }
+    gateway = await start(command("gateway"), own)
     try:
         await until(ready, 60, "the worker is ready")
-        [*script, _speed, _tickets] = command("feed")
-        feed = await start([*script, "5000", "150"])
+        [*script, _speed, _tickets, _gateway] = command("feed")
+        feed = await start([*script, "5000", "150", f"http://127.0.0.1:{door}"])
 
         assert await asyncio.wait_for(feed.wait(), 120) == 0, log.name
 
@@ -92,11 +102,13 @@ async def test_a_dashboard_fills(broker: LocalBroker, prefix: str, tmp_path: Pat
         breaches = await total("slastream_alerts_total{")
         deadlines = await total("slastream_oldest_unfired_due_timestamp_seconds{")
     finally:
-        worker.terminate()
-        code = await asyncio.wait_for(worker.wait(), 20)
+        codes = []
+        for process in (gateway, worker):
+            process.terminate()
+            codes.append(await asyncio.wait_for(process.wait(), 20))
         log.close()
 
-    assert code == 0
+    assert codes == [0, 0]
     assert named > 0
     assert breaches > 0
     assert deadlines == 0
