@@ -75,6 +75,7 @@ class Hub:
         self._facets_version = 0
         self._trends_at = 0.0
         self._trends_version = 0
+        self._ending = False
         self.slowest = 0.0
         """The longest beat so far, in seconds."""
         shelf.on_ticket = self._ticket_changed
@@ -138,6 +139,11 @@ class Hub:
         if wanted != Filter():
             self._shelf.drop(wanted)
 
+    def end(self) -> None:
+        """End every stream in good order: pages come back to whoever listens next."""
+        self._ending = True
+        _wake(self._browsers)
+
     # -- the beat ------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -200,7 +206,7 @@ class Hub:
 
     async def messages(self, browser: Browser) -> AsyncIterator[bytes]:
         """Yield server-sent events for a browser until it is closed."""
-        while True:
+        while not self._ending:
             await browser.wake.wait()
             browser.wake.clear()
             parts = self._due_to(browser)

@@ -128,6 +128,7 @@ class Board:
         app.router.add_get("/static/{name}", self._file)
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
+        app.on_shutdown.append(self._end_streams)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(
@@ -149,6 +150,9 @@ class Board:
     async def __aexit__(self, *_: object) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def _end_streams(self, _: web.Application) -> None:
+        self.hub.end()
 
     def _tls(self) -> ssl.SSLContext | None:
         if self._options.certificate is None:

@@ -169,18 +169,21 @@ async def _look(wanted: Plan, address: str, folder: Path) -> None:
     environment = _environment(settings) | security
     worker = Child("worker", ["--book", str(wanted.book)], environment, folder)
     gateway, senders = _gateway(settings, environment, folder)
+    port = ports.free()
+    board = Child("board", ["--host", "127.0.0.1", "--port", str(port)], environment, folder)
     try:
         async with (
             worker,
             gateway,
+            board,
             senders,
             Feed(client, settings.topic("tickets"), name, senders) as feed,
             Watch(client, settings, tally, screen, TITLES) as watch,
         ):
             run = _Run(wanted, day, settings.prefix, feed, watch, screen)
-            await _first_of(
-                stop.wait(), worker.ended(), gateway.ended(), watch.run(), run.limit(), run.feed()
-            )
+            note(f"The board, for your browser: http://127.0.0.1:{port}/")
+            ends = (worker.ended(), gateway.ended(), board.ended())
+            await _first_of(stop.wait(), *ends, watch.run(), run.limit(), run.feed())
     finally:
         screen.close()
         if wanted.broker is not None:

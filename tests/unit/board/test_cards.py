@@ -35,7 +35,7 @@ def clock(indicator: str = "response", **told: Any) -> dict[str, Any]:
     } | told  # fmt: skip
 
 
-def ticket(number: str = "1", *clocks: dict[str, Any], **told: Any) -> tuple[str, bytes]:
+def ticket(number: str = "1", /, *clocks: dict[str, Any], **told: Any) -> tuple[str, bytes]:
     """A record of the clocks topic."""
     about = {
         "tenant": "acme", "source": "desk", "ticket": number, "number": f"T-{number}", "url": None,
