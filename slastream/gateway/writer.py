@@ -32,6 +32,8 @@ log = logging.getLogger("slastream.gateway")
 
 AWAY = 1.5
 """Seconds without an acknowledgement after which the broker counts as away."""
+BLOCKED = 10.0
+"""Seconds after which a producer that does not even take a record is replaced."""
 STUCK = 60.0
 """Seconds after which a producer that the broker's return does not wake is replaced."""
 _CLOSING = 5.0
@@ -62,6 +64,8 @@ class Writer:
         self._number = 0
         self._broken = False
         self._leaving = False
+        self._blocked: float | None = None
+        """Since when the producer has taken nothing; None while it does."""
         self._wake = asyncio.Event()
         self._tending: asyncio.Task[None] | None = None
         self.problem = "not connected yet"
@@ -127,8 +131,13 @@ class Writer:
                 )
         except _TOO_LARGE:
             raise Refused(413, "too_large") from None
-        except (KafkaError, TimeoutError) as error:
+        except TimeoutError:
+            if self._blocked is None:
+                self._blocked = since
+            raise _come_again("broker_away") from None
+        except KafkaError as error:
             raise self._failed(error) from None
+        self._blocked = None
         self._number += 1
         number = self._number
         self._pending[number] = since, future
@@ -155,23 +164,22 @@ class Writer:
         if isinstance(error, TopicAuthorizationFailedError):
             log.error("we may not write to %s: it needs the permission Write", error.args)
             return _come_again("not_authorized")
-        if not isinstance(error, TimeoutError):
-            # An idempotent producer that has lost a record cannot go on: its numbers have a gap.
-            log.warning("the producer failed and is replaced: %s", error or type(error).__name__)
-            self._broken = True
-            self._wake.set()
+        # An idempotent producer that has lost a record cannot go on: its numbers have a gap.
+        log.warning("the producer failed and is replaced: %s", str(error) or type(error).__name__)
+        self._broken = True
+        self._wake.set()
         return _come_again("broker_away")
 
     async def _tend(self) -> None:
         while not self._leaving:
             self._wake.clear()
             try:
-                if self._producer is None or self._broken or self.oldest() > STUCK:
+                if self._producer is None or self._useless():
                     await self._connect()
                 elif self.missing:
                     self._present = await _topics(self._producer)
                 problem = self._absent()
-            except (KafkaError, TimeoutError) as error:
+            except Exception as error:  # whatever it is: without this task nobody connects again
                 problem = await self._why(error)
             if problem != self.problem:
                 if problem:
@@ -182,6 +190,10 @@ class Writer:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._wake.wait()
+
+    def _useless(self) -> bool:
+        blocked = 0.0 if self._blocked is None else time.monotonic() - self._blocked
+        return self._broken or blocked > BLOCKED or self.oldest() > STUCK
 
     def _absent(self) -> str:
         if not self.missing:
@@ -199,11 +211,14 @@ class Writer:
             async with asyncio.timeout(10.0):
                 await producer.start()
                 self._present = await _topics(producer)
+                for topic in self._wanted & self._present:
+                    await producer.partitions_for(topic)  # so that no delivery waits for it
         except BaseException:
             await _close(producer)
             raise
         counts.PRODUCERS.inc()
-        self._producer, self._broken = producer, False
+        self._producer = producer
+        self._broken, self._blocked = False, None
 
     async def _drop(self, producer: AIOKafkaProducer) -> None:
         await _close(producer)
@@ -212,7 +227,11 @@ class Writer:
             future.cancel()
 
     async def _why(self, error: Exception) -> str:
-        found = await explained(error, self._client)
+        try:
+            found = await explained(error, self._client)
+        except Exception as problem:
+            log.exception("the broker cannot be reached")
+            return str(problem) or type(problem).__name__
         return f"{found.sentence} ({found.hint})"
 
     async def stop(self) -> None:

@@ -35,7 +35,7 @@ endpoints:
   - {tenant: acme, source: zendesk, secrets: [secret.next, secret]}
   - {tenant: acme, source: halopsa, secrets: [secret]}
   - {tenant: acme, source: glpi, secrets: [secret]}
-  - {tenant: acme, source: canonical, secrets: [secret], rate: 2, burst: 3}
+  - {tenant: acme, source: canonical, secrets: [secret], rate: 0.1, burst: 3}
   - {tenant: acme, source: connectwise, company: fjordline}
   - {tenant: globex, source: jira, secrets: [secret.globex]}
 """

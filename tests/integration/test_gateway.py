@@ -146,7 +146,7 @@ async def test_cloud_events_ask_first(one: Gateway) -> None:
 
     assert answer.status == 200
     assert answer.headers["webhook-allowed-origin"] == "events.example"
-    assert answer.headers["webhook-allowed-rate"] == "120"
+    assert answer.headers["webhook-allowed-rate"] == "6"
     assert refused.status == 405
 
 

@@ -107,12 +107,25 @@ async def test_broker_away_takes_no_memory(own: LocalBroker, prefix: str, tmp_pa
     assert (after.status, released) == (202, 0)
 
 
+@pytest.mark.parametrize("used", [True, False])
 async def test_a_producer_that_breaks_is_replaced(
-    broker: LocalBroker, prefix: str, tmp_path: Path
+    used: bool,
+    broker: LocalBroker,
+    prefix: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After a failure that a producer cannot get over, the next deliveries go through a new one."""
+    """After a failure that a producer cannot get over, the next deliveries go through a new one;
+    also when the producer does not fail but takes nothing any more."""
+    monkeypatch.setattr(writer, "BLOCKED", 1.0)
     await rig.raw_topics(broker.bootstrap, prefix)
-    async with rig.gateway(broker.bootstrap, prefix, tmp_path) as one:
+    limits = Limits(acknowledge_seconds=0.5)
+    async with rig.gateway(broker.bootstrap, prefix, tmp_path, limits=limits) as one:
+        if used:
+            await rig.retried(one.address[1], "/v1/acme/jira", JIRA, jira_proof(JIRA))
+        else:
+            # Its topic is not known to it, and it will wait for news that cannot come.
+            one._writer._producer.client.cluster._partitions.clear()
         broken = one._writer._producer
         assert broken is not None
         await broken.stop()
