@@ -27,10 +27,12 @@ def main() -> int:
             continue
         for version in versions:
             kubernetes_validate.validate(each, version, strict=True)
-    by_kind = {each["kind"]: each for each in found}
-    hardened(by_kind["StatefulSet"]["spec"]["template"]["spec"])
-    selected(by_kind)
-    sys.stdout.write(f"{len(found)} objects: {', '.join(sorted(by_kind))}\n")
+    for pods in found:
+        if pods["kind"] in ("StatefulSet", "Deployment"):
+            hardened(pods["spec"]["template"]["spec"])
+            selected(pods, found)
+    kinds = sorted({each["kind"] for each in found})
+    sys.stdout.write(f"{len(found)} objects: {', '.join(kinds)}\n")
     return 0
 
 
@@ -46,18 +48,26 @@ def hardened(pod: dict[str, Any]) -> None:
     assert "secretKeyRef" not in str(container), "secrets are files, not variables"
 
 
-def selected(kinds: dict[str, Any]) -> None:
-    """Whatever selects pods selects these, and the service is the one that the set names."""
-    labels = kinds["StatefulSet"]["spec"]["template"]["metadata"]["labels"]
-    chosen = [
-        kinds["StatefulSet"]["spec"]["selector"]["matchLabels"],
-        kinds["Service"]["spec"]["selector"],
-        kinds["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
-        kinds["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"],
-    ]
-    for selector in chosen:
-        assert selector.items() <= labels.items()
-    assert kinds["StatefulSet"]["spec"]["serviceName"] == kinds["Service"]["metadata"]["name"]
+def selected(pods: dict[str, Any], found: list[dict[str, Any]]) -> None:
+    """Service, budget, policy and monitor of the same name select these pods, and no others do."""
+    name, labels = pods["metadata"]["name"], pods["spec"]["template"]["metadata"]["labels"]
+    where = {
+        "Service": ("spec", "selector"),
+        "PodDisruptionBudget": ("spec", "selector", "matchLabels"),
+        "NetworkPolicy": ("spec", "podSelector", "matchLabels"),
+        "ServiceMonitor": ("spec", "selector", "matchLabels"),
+    }
+    for each in found:
+        if each["kind"] in where:
+            chosen: Any = each
+            for key in where[each["kind"]]:
+                chosen = chosen[key]
+            ours = each["metadata"]["name"] == name
+            assert (chosen.items() <= labels.items()) == ours, (
+                each["kind"],
+                each["metadata"]["name"],
+            )
+    assert pods["spec"].get("serviceName", name) == name
 
 
 if __name__ == "__main__":
