@@ -192,6 +192,7 @@ class Prometheus:
             "evaluation_interval": "1s",
         }
         config["rule_files"] = [f"{folder}/rules/*.yml"]
+        del config["scrape_configs"][1:]  # no gateway runs here
         config["scrape_configs"][0]["static_configs"] = [{"targets": [f"127.0.0.1:{target}"]}]
         (folder / "rules").mkdir(parents=True)
         for path in (PROMETHEUS / "rules").glob("*.yml"):
