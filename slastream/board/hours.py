@@ -85,7 +85,8 @@ class Hours:
         except Misconfigured:  # hours that have run out: nothing is open any more
             covered, windows = 0, []
         return {
-            "zone": self.zone(tenant, calendar),
+            # Around the clock has no local time of its own to show beside the viewer's.
+            "zone": "" if windows == [(at, until)] else self.zone(tenant, calendar),
             "known": self.known(tenant, calendar),
             "at": at,
             "covered": covered,

@@ -17,7 +17,7 @@ from slastream.board.card import FACETS, GROUPS, Card
 from slastream.board.hours import Hours
 from slastream.core.instant import Instant
 
-ROWS = 30
+ROWS = 20
 """Rows that a group shows when nothing else is asked for."""
 MOST_ROWS = 200
 

@@ -135,7 +135,7 @@ def body(t: Words, told: Told, *, evidence: bool) -> str:
     heading = (
         f"{html(t('evidence_of'))} <bdi>{number}</bdi>" if evidence else f"<bdi>{number}</bdi>"
     )
-    clocks = "".join(_clock_html(t, told, clock) for clock in told["clocks"])
+    clocks = "".join(_clock_html(t, clock, evidence) for clock in told["clocks"])
     return f"""<main id="main" tabindex="-1" class="ticket{" evidence" if evidence else ""}">
 <header class="about"><h1>{heading}</h1>{_links(t, told, evidence)}
 <p class="tags">{"".join(_tags(t, told))}</p>
@@ -213,7 +213,7 @@ def waiting(t: Words, on: str) -> str:
     return t.or_as_is(f"{on}_on") if f"{on}_on" != t.or_as_is(f"{on}_on") else on
 
 
-def _clock_html(t: Words, told: Told, clock: Told) -> str:
+def _clock_html(t: Words, clock: Told, evidence: bool) -> str:
     zone = clock["zone"]
     name = t.or_as_is(clock["indicator"])
     cycle = f" · {t('cycle')} {clock['cycle']}" if clock["cycle"] > 1 else ""
@@ -245,8 +245,8 @@ def _clock_html(t: Words, told: Told, clock: Told) -> str:
     listed = "".join(f"<div><dt>{html(label)}</dt><dd>{shown}</dd></div>" for label, shown in facts)
     return f"""<article class="clock-card {standing}">
 <h3><span class="mark {standing}" aria-hidden="true"></span><bdi>{html(name)}</bdi>{html(cycle)}
-<span class="outcome">{html(t.or_as_is("paused_word" if clock["outcome"] == "paused" else clock["outcome"]))}</span></h3>{_left(t, clock)}
-<dl>{listed}</dl>{_why(t, clock)}{_ledger(t, clock)}</article>"""
+<span class="outcome">{html(t.or_as_is("paused_word" if clock["outcome"] == "paused" else clock["outcome"]))}</span></h3>{"" if evidence else _left(t, clock)}
+<dl>{listed}</dl>{_why(t, clock, evidence)}{_ledger(t, clock, evidence)}</article>"""
 
 
 def _standing(clock: Told) -> str:
@@ -280,17 +280,19 @@ def _signed(length: int | None) -> str:
     return exact(length) if length >= 0 else f"−{exact(-length)}"
 
 
-def _why(t: Words, clock: Told) -> str:
+def _why(t: Words, clock: Told, evidence: bool) -> str:
     if clock["reason"] is None:
-        text = f"<p>{html(t('why_unknown'))}</p>" if clock["policy"] else ""
-    else:
-        reason, losers = clock["reason"]
-        rest = "".join(f"<li><bdi>{html(n, CLIP)}</bdi>: {html(r, 300)}</li>" for n, r in losers)
-        text = f"<p>{html(reason, 300)}</p>" + (f"<ul>{rest}</ul>" if rest else "")
-    return f"<details open><summary>{html(t('why'))}</summary>{text}</details>" if text else ""
+        return f'<p class="soft">{html(t("why_unknown"))}</p>' if clock["policy"] else ""
+    reason, losers = clock["reason"]
+    summary = f"{html(t('why'))}: <bdi>{html(reason, 300)}</bdi>"
+    rest = "".join(f"<li><bdi>{html(n, CLIP)}</bdi>: {html(r, 300)}</li>" for n, r in losers)
+    if not rest:
+        return f"<p>{summary}</p>"
+    is_open = " open" if evidence else ""
+    return f"<details{is_open}><summary>{summary}</summary><ul>{rest}</ul></details>"
 
 
-def _ledger(t: Words, clock: Told) -> str:
+def _ledger(t: Words, clock: Told, evidence: bool) -> str:
     zone, rows = clock["zone"], clock["ledger"]
     if not rows:
         return ""
@@ -309,13 +311,13 @@ def _ledger(t: Words, clock: Told) -> str:
     total = sum(each["counted_ms"] for each in rows)
     proof = t("sum_is") if total == clock["elapsed_ms"] else t("sum_not")
     head = row((html(t(n)) for n in ("from", "to", "state", "counted", "waited")), "th")
-    return f"""<details class="ledger"><summary>{html(t("ledger"))} ({len(rows)})</summary>
+    return f"""<details class="ledger"{" open" if evidence else ""}><summary>{html(t("ledger"))} ({len(rows)})</summary>
 <div class="scroll" tabindex="0" role="group" aria-label="{html(t("ledger"))}"><table><thead>{head}</thead><tbody>{lines}</tbody>
 <tfoot><tr><td colspan="3">{html(t("sum"))}: {html(proof)}</td><td>{exact(total)}</td><td></td></tr></tfoot></table></div></details>"""
 
 
 def _state(t: Words, each: Told) -> str:
-    state = str(each["state"]).replace("_", " ")
+    state = t.or_as_is(each["state"])
     return f"{state} ({waiting(t, each['waiting_on'])})" if each["waiting_on"] else state
 
 

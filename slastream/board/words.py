@@ -128,6 +128,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "next_level": ("Next level", "Prochain seuil"),
     "outcome": ("Outcome", "Résultat"),
     "why": ("Why this policy", "Pourquoi cette politique"),
+    "new": ("new", "nouveau"),
+    "responded": ("responded", "pris en charge"),
+    "in_progress": ("in progress", "en cours"),
+    "resolved": ("resolved", "résolu"),
+    "earlier": ("earlier", "plus tôt"),
+    "carried": ("carried over", "reporté"),
     "why_unknown": (
         "The record does not carry every attribute that decided. `slastream explain` reads the journal and says why.",
         "L’enregistrement ne porte pas tous les attributs décisifs. `slastream explain` lit le journal et dit pourquoi.",

@@ -5,7 +5,7 @@
   const { $, words } = board;
   const GROUPS = ["overdue", "at_risk", "hour", "today", "paused", "later"];
   const FACETS = ["tenant", "client", "team", "priority", "indicator", "source"];
-  const ROWS = 30, MOST = 200;
+  const ROWS = 20, MOST = 200;
   const rows = new Map(); // id -> what the server told
   const nodes = new Map(); // id -> what is on the page
   const shown = {}; // group -> ids
