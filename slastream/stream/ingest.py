@@ -125,6 +125,12 @@ class Ingest:
         )
         told = []
         for event in read(delivery):
+            if not event.tenant:
+                raise Rejected(
+                    "no_tenant",
+                    f"nobody says whose ticket {event.ticket} is: send the header sla-tenant, or set "
+                    f"SLASTREAM_TENANTS={source}=NAME",
+                )
             value = wire.encode_event(event)
             if len(value) > LARGEST:
                 raise Rejected("too_large", f"an event of {len(value)} bytes, at most {LARGEST}")

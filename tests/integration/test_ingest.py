@@ -50,6 +50,7 @@ BROKEN = {
     "no_ticket": ticket(0, ticket=""),
     "naive_time": ticket(0, occurred_at="2026-03-02T09:00:00"),
 }
+"""Reason -> bytes; a delivery of a vendor that nobody named a tenant for is tested apart."""
 
 
 async def test_bad_input_goes_to_the_dead_letters(settings: Settings, produce: Many) -> None:
@@ -83,6 +84,23 @@ async def test_bad_input_goes_to_the_dead_letters(settings: Settings, produce: M
         assert (headers["sla-partition"], headers["sla-offset"]) == (b"0", b"%d" % (20 + at))
         assert headers["sla-detail"]
     assert len(await committed(settings, "clocks")) == 40
+
+
+async def test_a_delivery_without_a_tenant(
+    broker: LocalBroker, prefix: str, tmp_path: Path, produce: Many
+) -> None:
+    """A vendor never says whose desk it is: without header or setting it is set aside, not guessed."""
+    await create_topics(broker.bootstrap, prefix, raw=("zammad",))
+    settings = settings_for(broker.bootstrap, prefix, tmp_path / "data", ingest=True)
+    body = {"ticket": {"id": 7, "number": "10007", "state": "new", "created_at": "2026-05-11T07:00:00Z",
+                       "updated_at": "2026-05-11T07:00:00Z"}}  # fmt: skip
+    await produce(settings.topic("raw.zammad"), [(b"7", orjson.dumps(body))])
+    async with running(settings):
+        await until(lambda: committed(settings, "dlq", 1))
+    dead = await committed(settings, "dlq", 1)
+
+    assert [b"no_tenant"] == [dict(record.headers)["sla-reason"] for record in dead]
+    assert b"SLASTREAM_TENANTS=zammad=NAME" in dict(dead[0].headers)["sla-detail"]
 
 
 async def test_a_large_event(settings: Settings, produce: Many) -> None:

@@ -100,7 +100,7 @@ def test_logins_are_kept_out_of_the_debug_log(caplog: pytest.LogCaptureFixture) 
     """The client library writes logins down at DEBUG; ours does not let it."""
     _read(**LOGIN).client()
     logger = logging.getLogger("aiokafka.conn")
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, logger="aiokafka.conn"):
         logger.debug("Request to %s: %s", "host", "SaslAuthenticateRequest_v1(b'me pa55')")
         logger.debug("Request to %s: %s", "host", "MetadataRequest_v5()")
 
