@@ -200,6 +200,8 @@
     link.append(make("bdi", "", line));
     item.append(make("time", "soft", board.clock(board.now())), " ", mark, link);
     const list = $("news").querySelector("ol");
+    // What clears two alerts of one clock is one piece of news to people.
+    if (list.firstChild && list.firstChild.querySelector("a").textContent === line) return;
     list.prepend(item);
     while (list.children.length > 6) list.lastChild.remove();
     $("news").hidden = false;
