@@ -32,6 +32,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Event)
 _SPEC = ("ce_specversion", b"1.0")
 _JSON = ("content-type", b"application/json")
+_KINDS = tuple(Indicator)
 _INDICATORS = tuple(indicator.label for indicator in Indicator)
 _ROLES = ("number", "url", "client", "contract", "priority", "type", "team")
 
@@ -176,27 +177,24 @@ def outcome(
     at = clock.reached if clock.reached is not None else now
     coverage = books.coverage(clock.calendar)
     paused = clock.paused_by(coverage, at)
-    told = about(key, fold) | figures(fold, clock, books, at)
     policy = books.policy_of(clock)
-    told |= {
-        "outcome": decided.outcome,
-        "finality": decided.finality,
-        "reached_at": _time(clock.reached),
-        "breached_at": _time(clock.breached),
-        "decided_at": format_instant(now),
-        "implied": clock.implied,
-        "unverified_actor": clock.unverified,
-        "superseded": clock.superseded,
-        "paused_ms": sum(paused.values()),
-        "paused_by": paused,
-        "closed_hours_ms": max(0, at - clock.started - coverage.measure(clock.started, at)),
-        "reopen_count": fold.reopened,
-        "objective": policy.objective.get(Indicator(clock.indicator))
-        if policy is not None
-        else None,
-        "replaces": decided.replaces,
-        "reported": fold.attributes.get("reported"),
-    }
+    told = about(key, fold)
+    told.update(figures(fold, clock, books, at))
+    told["outcome"] = decided.outcome
+    told["finality"] = decided.finality
+    told["reached_at"] = _time(clock.reached)
+    told["breached_at"] = _time(clock.breached)
+    told["decided_at"] = format_instant(now)
+    told["implied"] = clock.implied
+    told["unverified_actor"] = clock.unverified
+    told["superseded"] = clock.superseded
+    told["paused_ms"] = sum(paused.values()) if paused else 0
+    told["paused_by"] = paused
+    told["closed_hours_ms"] = max(0, at - clock.started - coverage.measure(clock.started, at))
+    told["reopen_count"] = fold.reopened
+    told["objective"] = None if policy is None else policy.objective.get(_KINDS[clock.indicator])
+    told["replaces"] = decided.replaces
+    told["reported"] = fold.attributes.get("reported")
     source = key.rpartition("/")[0]
     return dumps(told), ce_headers("sla.outcome.v1", decided.id, source, at)
 

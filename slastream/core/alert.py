@@ -21,6 +21,7 @@ from slastream.core.policy import INDICATORS, Indicator
 
 SENT, SKIPPED, CLEARED, CORRECTED = range(4)
 _LABELS = tuple(INDICATORS)
+_STOPPED = int(Phase.STOPPED)
 
 
 class Announced(Struct, array_like=True):
@@ -132,8 +133,11 @@ def announce(key: str, ticket: Fold, told: Told, now: Instant, books: TenantBook
             at = clock.next_at + books.options_of(clock).grace
             if wake is None or at < wake:
                 wake = at
-        if clock.target is not None and (clock.phase == Phase.STOPPED or told.outcomes):
-            wake = _sooner(wake, _decide(key, ticket, clock, told, now, outcomes, books))
+        if clock.target is None:
+            continue
+        before = _published(told, clock) if told.outcomes else None
+        if before is not None or clock.phase == _STOPPED:
+            wake = _sooner(wake, _decide(key, ticket, clock, before, told, now, outcomes, books))
     if told.outcomes:
         _retract_vanished(key, ticket, told, outcomes)
     if waiting:
@@ -310,21 +314,24 @@ def _clock_of(ticket: Fold, indicator: int, cycle: int) -> Clock:
     return next((clock for clock in ours if clock.cycle == cycle), ours[-1])
 
 
+def _published(told: Told, clock: Clock) -> Published | None:
+    for published in told.outcomes:
+        if published.indicator == clock.indicator and published.cycle == clock.cycle:
+            return published
+    return None
+
+
 def _decide(
     key: str,
     ticket: Fold,
     clock: Clock,
+    before: Published | None,
     told: Told,
     now: Instant,
     outcomes: list[Decided],
     books: TenantBooks,
 ) -> Instant | None:
     """Publish the outcome of a stopped clock when it is new, and retract that of a reopened one (D16, D18)."""
-    before = None
-    for published in told.outcomes:
-        if published.indicator == clock.indicator and published.cycle == clock.cycle:
-            before = published
-            break
     if clock.phase != Phase.STOPPED or clock.reached is None:
         if before is not None and not before.retracted:
             _retract(key, clock, before, outcomes)

@@ -213,8 +213,10 @@ class _Step:
             return
         row, late = add(row, fact, event, books)
         self._rows[key] = row
-        counts["late_events", event.source] += late
-        counts["skewed", event.source] += fact.skewed
+        if late:
+            counts["late_events", event.source] += 1
+        if fact.skewed:
+            counts["skewed", event.source] += 1
         if row.fold.unmapped is not None:
             self._unmapped(row, event, books, log_time)
         settle(row, now, books)
