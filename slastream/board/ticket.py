@@ -118,7 +118,10 @@ def _reason(hours: Hours, value: Told, clock: Told) -> tuple[str, list[tuple[str
     if winner is None or winner.policy.name != clock["policy"]:
         return None
     losers = [(each.policy.name, each.reason) for each in considered if not each.won]
-    return winner.reason, losers[:8]
+    reason = winner.reason
+    if clock["target_ms"] is None:
+        reason = f"{reason}; it promises no target here, so the time is measured only"
+    return reason, losers[:8]
 
 
 # -- as HTML --------------------------------------------------------------------------------------
