@@ -411,6 +411,8 @@ async def test_times_are_the_viewers_with_the_calendars_beside(
     """Someone in Tokyo reads Tokyo's time, and UTC of the calendar next to it."""
     await page.zone("Asia/Tokyo")
     await fill(produce, topics("clocks"), records())
+    await page.go(address)
+    await page.until("document.querySelectorAll('li.row').length === 6")  # the board has read them
     await page.go(f"{address}/ticket?key=acme/desk/1")
     await page.until("document.querySelector('.beside')")
     there, here = await page.js(
