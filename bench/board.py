@@ -14,10 +14,8 @@ import contextlib
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -34,6 +32,7 @@ from slastream.core.instant import HOUR, MINUTE, Instant, format_instant
 from slastream.kafka import admin
 from slastream.kafka.local import LocalBroker
 from slastream.kafka.plan import plan
+from tests.support.chromium import chromium, installed
 
 RESULT = Path(__file__).parent / "results" / "board.json"
 STATES = ("running", "running", "running", "paused")
@@ -246,38 +245,29 @@ async def stir(broker: str, seconds: float) -> int:
     return count
 
 
-def paint(address: str) -> dict[str, float] | None:
+async def paint(address: str) -> dict[str, float] | None:
     """Return Chromium's milliseconds from the click to the first paint and to the first rows."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
+    if installed() is None:
         return None
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
     found = []
-    with tempfile.TemporaryDirectory(prefix="bench-board-") as folder:
-        for flag in (
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            f"--user-data-dir={folder}", "--window-size=1920,1080",
-        ):  # fmt: skip
-            options.add_argument(flag)
-        browser = webdriver.Chrome(options=options, service=Service(driver))
-        try:
-            for _ in range(5):
-                browser.get(address)
-                time.sleep(2.5)
-                found.append(browser.execute_script(
-                    "return [performance.getEntriesByName('first-contentful-paint')[0].startTime,"
+    async with chromium() as page:
+        await page.size(1920, 1080)
+        for _ in range(5):
+            await page.go(address)
+            await page.until("performance.getEntriesByName('rows').length")
+            await page.until("performance.getEntriesByName('first-contentful-paint').length")
+            found.append(
+                await page.js(
+                    "[performance.getEntriesByName('first-contentful-paint')[0].startTime,"
                     " performance.getEntriesByName('rows')[0].startTime]"
-                ))  # fmt: skip
-        finally:
-            browser.quit()
+                )
+            )
     found.sort(key=lambda pair: pair[1])
-    return {"first_paint_ms": round(found[2][0]), "first_rows_ms": round(found[2][1]),
-            "first_rows_ms_worst": round(found[-1][1])}  # fmt: skip
+    return {
+        "first_paint_ms": round(found[2][0]),
+        "first_rows_ms": round(found[2][1]),
+        "first_rows_ms_worst": round(found[-1][1]),
+    }
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -306,7 +296,7 @@ def main() -> None:
         with board(broker.bootstrap, 0) as (process, address):
             result["load_s"] = round(asyncio.run(ready(address, 120)), 1)
             result["memory_mib"] = memory(process.pid)
-            result["paint"] = paint(address)
+            result["paint"] = asyncio.run(paint(address))
             result |= browsers_of(given, broker.bootstrap, address, process.pid)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
