@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from slastream.board.card import FACETS, GROUPS, Card
+from slastream.board.card import FACETS, GROUPS, About, Card
 from slastream.board.hours import Hours
 from slastream.core.instant import Instant
 
@@ -48,12 +48,23 @@ class Filter:
 
     def takes(self, card: Card) -> bool:
         """Whether a card is in this view."""
-        about = card.about
+        return self.takes_ticket(card.about) and self.takes_clock(card)
+
+    def takes_ticket(self, about: About) -> bool:
+        """Whether a ticket is in this view, as far as its clocks do not matter."""
         if self.tenants is not None and about.tenant not in self.tenants:
             return False
         if self.search and self.search not in about.search:
             return False
-        return all(card.value(name) in values for name, values in self.wanted)
+        for name, values in self.wanted:
+            if name != "indicator" and getattr(about, name) not in values:
+                return False
+        return True
+
+    def takes_clock(self, card: Card) -> bool:
+        """Whether a clock of a ticket in this view is in it as well."""
+        indicators = dict(self.wanted).get("indicator") if self.wanted else None
+        return indicators is None or card.indicator in indicators
 
     def takes_told(self, told: Mapping[str, str]) -> bool:
         """Whether an announcement is about something in this view."""
@@ -90,10 +101,12 @@ class Lens:
 
     def fill(self, cards: Iterable[Card]) -> None:
         """Take in all cards at once: much cheaper than one by one."""
-        takes = self.filter.takes
-        every = self.filter == Filter(rows=self.filter.rows)
+        takes_ticket, takes_clock = self.filter.takes_ticket, self.filter.takes_clock
+        about, taken = None, False
         for card in cards:
-            if every or takes(card):
+            if card.about is not about:  # the cards of a ticket follow one another
+                about, taken = card.about, takes_ticket(card.about)
+            if taken and takes_clock(card):
                 self.groups[card.group].append(card.entry)
         for group in self.groups:
             group.sort()
