@@ -142,6 +142,8 @@ class Worker:
                 if ready:
                     gc.collect()
                     gc.freeze()
+                    # A step makes thousands of short-lived values and no cycles: look less often.
+                    gc.set_threshold(20_000, 20, 20)
                     log.info("ready: %d partitions", len(self.owners.actors))
         log.info("stopping")
         if self._ingest is not None:
