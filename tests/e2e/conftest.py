@@ -23,7 +23,9 @@ Start: TypeAlias = Callable[..., "Running"]
 class Running:
     """One `slastream` process. Its output is collected while it runs."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, temp: Path) -> None:
+        self.temp = temp
+        """Where it makes its temporary folders: its own, since others run beside it."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SLASTREAM_")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "slastream", *arguments],
@@ -31,7 +33,7 @@ class Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment | {"PYTHONUNBUFFERED": "1"},
+            env=environment | {"PYTHONUNBUFFERED": "1", "TMPDIR": str(temp)},
         )
         self.out: list[str] = []
         self.err: list[str] = []
@@ -110,12 +112,14 @@ def _alive(pid: int) -> bool:
 
 
 @pytest.fixture
-def start() -> Iterator[Start]:
+def start(tmp_path: Path) -> Iterator[Start]:
     """Starts `slastream ...`; whatever a failed test leaves is ended, by process id."""
     started: list[Running] = []
 
     def run(*arguments: str) -> Running:
-        started.append(Running(*arguments))
+        temp = tmp_path / f"t{len(started)}"
+        temp.mkdir()
+        started.append(Running(*arguments, temp=temp))
         return started[-1]
 
     yield run

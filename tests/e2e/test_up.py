@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import tempfile
 import time
 from pathlib import Path
 
@@ -62,7 +61,6 @@ def test_ctrl_c_cleans_up(start: Start) -> None:
 
 def test_nobody_outlives_a_kill(start: Start) -> None:
     """Even kill -9 leaves no broker and no worker running for long."""
-    before = set(Path(tempfile.gettempdir()).glob("slastream-*"))
     running = start("up")
     running.until(lambda: any("first events" in line for line in running.err), 60)
     running.process.kill()
@@ -70,14 +68,14 @@ def test_nobody_outlives_a_kill(start: Start) -> None:
 
     assert len(running.family) >= 3
     assert not running.survivors(15)
-    assert not left_behind(before)
+    assert not left_behind(running)
 
 
-def left_behind(before: set[Path]) -> set[Path]:
+def left_behind(running: Running) -> list[Path]:
     """Return the folders that a run left, once the guards had a moment to remove them."""
-    left: set[Path] = set()
+    left: list[Path] = []
     for _ in range(20):
-        left = set(Path(tempfile.gettempdir()).glob("slastream-up-*")) - before
+        left = list(running.temp.glob("slastream-*"))
         if not left:
             break
         time.sleep(0.5)
