@@ -12,6 +12,7 @@ from slastream import wire
 from slastream.core.books import Books, TenantBooks
 from slastream.core.errors import InvariantBroken, Rejected
 from slastream.core.event import Event, State, split_key
+from slastream.core.fact import CREATED, UPDATED
 from slastream.core.instant import DAY, Instant, Millis
 from slastream.engine.census import Standing, standing
 from slastream.engine.effects import Effects, Record
@@ -211,7 +212,11 @@ class _Step:
         if fact is None:
             counts["duplicates", event.source] += 1
             return
+        stranger = self._stranger(event, log_time) if row is None else row.stranger
+        if stranger:
+            fact.created, fact.kind = None, UPDATED if fact.kind == CREATED else fact.kind
         row, late = add(row, fact, event, books)
+        row.stranger = stranger
         self._rows[key] = row
         if late:
             counts["late_events", event.source] += 1
@@ -222,6 +227,21 @@ class _Step:
         settle(row, now, books)
         self._announce(key, row, now, books)
         self._changed[key] = now
+
+    def _stranger(self, event: Event, log_time: Instant) -> bool:
+        """Whether a ticket without a row may be one that was forgotten (D41).
+
+        Nobody knows what became of it meanwhile; judging it from its creation would announce a
+        breach of a promise that was kept. An import says that it is new here.
+        """
+        created = event.occurred_at if event.kind == "created" else event.created_at
+        keep = self._partition.keep
+        return (
+            keep is not None
+            and not event.imported
+            and created is not None
+            and log_time - created > keep
+        )
 
     def _unmapped(self, row: Row, event: Event, books: TenantBooks, now: Instant) -> None:
         board, status = row.fold.unmapped or ("", "")

@@ -44,6 +44,9 @@ class Row(Struct, array_like=True):
     deadline: Instant | None = None
     last_log: Instant = 0
     quarantined: str = ""
+    stranger: bool = False
+    """First told of longer after its creation than a row is kept: it may have been forgotten, so it is
+    measured and never judged."""
 
 
 _encoder = msgspec.msgpack.Encoder()

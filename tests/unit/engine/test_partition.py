@@ -201,3 +201,20 @@ def test_a_new_book_sweeps_what_it_touches() -> None:
     desk.until("2026-03-03 14:01")
 
     assert desk.clock("resolution").due == "03-03 13:00"
+
+
+def test_a_ticket_that_was_forgotten_breaches_nothing_when_it_is_told_of_again() -> None:
+    """Closed in time and gone from the table, it is commented on: measured, not judged (D41)."""
+    desk = Desk(book(policy(response="PT1H", resolution="PT8H")))
+    desk.say("2026-03-02 09:00", "created", state="new")
+    desk.say("2026-03-02 09:30", state="closed", actor=AGENT)
+    desk.until("2026-06-20 09:00")
+    alerts = len(desk.alerts)
+    desk.say(
+        "2026-06-20 10:00", "comment", created_at="2026-03-02 09:00", comment=True, actor=AGENT
+    )
+    desk.say("2026-06-20 11:00", "created", created_at="2026-03-02 09:00", id="told again")
+    desk.until("2026-06-27 09:00")
+
+    assert alerts == len(desk.alerts)
+    assert "measured" == desk.clock("resolution").raw["outcome"]
