@@ -43,6 +43,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "retarget_up": _RETARGET,
     "retarget_down": _RETARGET,
     "retarget_breach": ("change", "due"),
+    "policy_pin": ("at_start", "at_each_change", "latest"),
     "merge": ("keep_own", "inherit_earliest_start", "inherit_strictest_target"),
     "unmapped": ("keep", "dead_letter"),
     "business_day_due": ("same_time", "end_of_day"),

@@ -88,6 +88,8 @@ class Options:
     retarget_down: Retarget = "from_creation"
     retarget_breach: Literal["change", "due"] = "change"
     """When an upgrade makes the due date past: breached at the change, or at the due date (D20)."""
+    policy_pin: Literal["at_start", "at_each_change", "latest"] = "at_start"
+    """Which version of the book judges a clock (D24)."""
     merge: Literal["keep_own", "inherit_earliest_start", "inherit_strictest_target"] = "keep_own"
     unmapped: Literal["keep", "dead_letter"] = "keep"
     grace: Millis = 0

@@ -12,7 +12,7 @@ from slastream.core.instant import Instant
 from slastream.core.ledger import crossing, recount
 from slastream.core.policy import Options
 from slastream.core.retarget import target_length
-from slastream.core.terms import PLAN, new_clock, reconsider
+from slastream.core.terms import PLAN, first_version, new_clock, reconsider
 
 
 def revive(ticket: Fold, at: Instant, books: TenantBooks) -> None:
@@ -43,7 +43,7 @@ def reopen(
         return
     if how == "new_cycle":
         clock.old = True
-        version = books.at(at)
+        version = first_version(ticket.attributes, at, books)
         terms = version.chooser.terms(ticket.attributes, at)[clock.indicator]
         clock = new_clock(ticket, clock.indicator, clock.cycle + 1, at, terms, version, books)
         ticket.clocks.append(clock)

@@ -31,17 +31,15 @@ def meant(target: Target, coverage: Coverage, start: Instant, options: Options) 
     return coverage.add_business_days(start, target.amount)
 
 
-def retarget(ticket: Fold, clock: Clock, at: Instant, terms: Terms, books: TenantBooks) -> bool:
-    """Give a clock the terms that its ticket has now; returns whether anything changed."""
+def retarget(
+    ticket: Fold, clock: Clock, at: Instant, terms: Terms, book: str, books: TenantBooks
+) -> bool:
+    """Give a clock the terms that its ticket has now, of a book version; returns whether any changed."""
     target = terms.target
     amount = target.amount if target else None
     bd = target is not None and target.unit == "bd"
-    if (clock.policy, clock.calendar, clock.amount, clock.bd) == (
-        terms.policy,
-        terms.calendar,
-        amount,
-        bd,
-    ):
+    now = (terms.policy, book, terms.calendar, amount, bd)
+    if (clock.policy, clock.book, clock.calendar, clock.amount, clock.bd) == now:
         return False
     options, old = terms.options, clock.target
     coverage = books.coverage(terms.calendar)
@@ -54,9 +52,8 @@ def retarget(ticket: Fold, clock: Clock, at: Instant, terms: Terms, books: Tenan
         return False
     elapsed = clock.measure(books.coverage(clock.calendar), at)
     moved = clock.calendar != terms.calendar
-    clock.policy, clock.calendar, clock.amount, clock.bd, clock.target = (
-        terms.policy, terms.calendar, amount, bd, length,
-    )  # fmt: skip
+    clock.policy, clock.book, clock.calendar, clock.amount, clock.bd = now
+    clock.target = length
     clock.until = meant(target, coverage, clock.started, options) if target else None
     if how == "from_change" and old is not None:
         clock.origin, clock.base, elapsed = at, 0, 0

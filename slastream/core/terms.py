@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from slastream.core import clock as clocks
 from slastream.core.books import TenantBooks, Version
 from slastream.core.choice import Terms
@@ -17,6 +19,22 @@ RESPONSE, PLAN = int(Indicator.RESPONSE), int(Indicator.PLAN)
 def version_of(clock: Clock, books: TenantBooks) -> Version:
     """Return the book version that a clock is pinned to (D24)."""
     return books.named(clock.book) or books.at(clock.started)
+
+
+def first_version(attributes: dict[str, Any], at: Instant, books: TenantBooks) -> Version:
+    """Return the version that a cycle starting at `at` is pinned to: the one in force, or the newest (D24)."""
+    version, latest = books.at(at), books.versions[-1]
+    if latest is not version:
+        terms = version.chooser.terms(attributes, at)[RESPONSE]
+        if terms.options.policy_pin == "latest":
+            return latest
+    return version
+
+
+def _version_now(clock: Clock, at: Instant, books: TenantBooks) -> Version:
+    if books.options_of(clock).policy_pin == "at_each_change":
+        return books.at(at)
+    return version_of(clock, books)
 
 
 def new_clock(
@@ -63,7 +81,7 @@ def start(clock: Clock, at: Instant, books: TenantBooks) -> None:
 
 def reconsider(ticket: Fold, clock: Clock, at: Instant, books: TenantBooks) -> None:
     """Choose again after a change of attributes, and retarget the clock when its terms changed (D19)."""
-    version = version_of(clock, books)
+    version = _version_now(clock, at, books)
     attributes = ticket.attributes
     terms = version.chooser.terms(attributes, clock.started)[clock.indicator]
     if terms.options.merge == "inherit_strictest_target":
@@ -77,7 +95,7 @@ def reconsider(ticket: Fold, clock: Clock, at: Instant, books: TenantBooks) -> N
         )
     if clock.indicator == RESPONSE and attributes.get("response") == "skip":
         terms = terms._replace(target=None)
-    if retarget(ticket, clock, at, terms, books):
+    if retarget(ticket, clock, at, terms, version.book.version, books):
         ticket.horizon = max(ticket.horizon, at)
 
 

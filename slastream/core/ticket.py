@@ -32,7 +32,7 @@ from slastream.core.policy import Indicator, Options, Target, fold_text
 from slastream.core.reopening import forgive, reopen, revive
 from slastream.core.retarget import meant, target_length
 from slastream.core.telling import state_after, tell
-from slastream.core.terms import new_clock, reconsider, start
+from slastream.core.terms import first_version, new_clock, reconsider, start
 
 RESPONSE, PLAN, RESOLUTION = int(Indicator.RESPONSE), int(Indicator.PLAN), int(Indicator.RESOLUTION)
 # Plain integers, since every event of every ticket is compared with them and an enum's members are
@@ -77,6 +77,7 @@ def begin(
     )
     version = books.at(result.start)
     tell(result, first, told, version)
+    version = first_version(result.attributes, result.start, books)
     chosen = version.chooser.terms(result.attributes, result.start)
     if chosen[RESOLUTION].options.merge == "inherit_earliest_start":
         _inherit_start(result, facts, told)

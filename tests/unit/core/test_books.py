@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from slastream.core.books import Books, TenantBooks, compile_steps
 from slastream.core.event import State
+from slastream.core.instant import HOUR
 from slastream.core.policy import Mapped
-from tests.support.desk import AGENT, Desk, at, book, holiday, office, policy
+from tests.support.desk import AGENT, Desk, at, book, holiday, office, options, policy
 
 OPEN, WORK = Mapped(State.NEW), Mapped(State.IN_PROGRESS)
 
@@ -135,3 +138,26 @@ def test_levels_in_the_order_in_which_they_are_reached() -> None:
         ("PT15M left", 45), ("75%", 45), ("90%", 54), ("breach", 60), ("PT5M over", 65), ("150%", 90),
     ]  # fmt: skip
     assert compile_steps(promise, 60_000)[0].offset == 0
+
+
+@pytest.mark.parametrize(
+    ("pin", "untouched", "changed"),
+    [("at_start", 8.0, 8.0), ("at_each_change", 8.0, 2.0), ("latest", 2.0, 2.0)],
+)
+def test_the_other_pins(pin: str, untouched: float, changed: float) -> None:
+    """A stricter version comes while a ticket is open: it rules from the start, a change, or never (D24)."""
+    pinned = options(policy_pin=pin)
+    first = book(policy(resolution="PT8H", options=pinned), version="1#aaaaaa")
+    second = book(
+        policy(resolution="PT2H", options=pinned),
+        version="2#bbbbbb",
+        effective_from="2026-03-02 10:00",
+    )
+    desk = Desk(first)
+    desk.books.add(second)
+    desk.say("2026-03-02 09:00", "created", state="new", priority="P3")
+    before = desk.clock("resolution").raw["target_ms"]
+    desk.say("2026-03-02 10:30", priority="P1")
+
+    assert untouched == before / HOUR
+    assert changed == desk.clock("resolution").raw["target_ms"] / HOUR
