@@ -126,15 +126,14 @@ def step(ticket: Fold, fact: Fact, told: Sequence[dict[str, Any]], books: Tenant
         wrote = fact.comment == PUBLIC and fact.kind != CREATED
         if wrote or (stated and state == State.RESPONDED):
             ticket.acknowledged = at
-    _milestones(ticket, fact, at, before, stated, human, books)
-    _transitions(ticket, fact, at, books)
+    _milestones(ticket, fact, at, stated, human, books)
+    _transitions(ticket, at, books)
 
 
 def _milestones(
     ticket: Fold,
     fact: Fact,
     at: Instant,
-    before: int,
     stated: bool,
     human: bool,
     books: TenantBooks,
@@ -198,7 +197,7 @@ def _reach(clock: Clock, at: Instant, books: TenantBooks, *, implied: bool) -> N
     clocks.stop(clock, max(at, clock.started), books.coverage(clock.calendar), implied=implied)
 
 
-def _transitions(ticket: Fold, fact: Fact, at: Instant, books: TenantBooks) -> None:
+def _transitions(ticket: Fold, at: Instant, books: TenantBooks) -> None:
     """Let every clock of the current cycles follow the ticket's state."""
     state, on, responded = ticket.state, ticket.on, ticket.responded
     for clock in ticket.live():

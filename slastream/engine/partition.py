@@ -26,7 +26,7 @@ from slastream.engine.publish import (
     publish_trouble,
     publish_unmapped,
 )
-from slastream.engine.row import NOTE, Row, decode_row, encode_row, judged_by
+from slastream.engine.row import MAX_TOLD, NOTE, Row, decode_row, encode_row, judged_by
 from slastream.engine.store import Store
 
 KEEP: Millis = 90 * DAY
@@ -215,9 +215,16 @@ class _Step:
         stranger = self._stranger(event, log_time) if row is None else row.stranger
         if stranger:
             fact.created, fact.kind = None, UPDATED if fact.kind == CREATED else fact.kind
+        sets = 0 if row is None else len(row.told_attributes)
         row, late = add(row, fact, event, books)
         row.stranger = stranger
         self._rows[key] = row
+        if len(row.told_attributes) > sets:
+            row.told_bytes += len(record.value or b"")
+            if row.told_bytes > MAX_TOLD:
+                raise Rejected(
+                    "too_large", f"a ticket may tell {MAX_TOLD} bytes of attributes in all"
+                )
         if late:
             counts["late_events", event.source] += 1
         if fact.skewed:

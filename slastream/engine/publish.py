@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 
 from slastream import wire
-from slastream.core.alert import SENT, Decided, Notice, fact_id
+from slastream.core.alert import Decided, Notice, fact_id
 from slastream.core.books import Books, TenantBooks
 from slastream.core.event import Event, split_key
 from slastream.core.fold import Fold
@@ -16,8 +16,6 @@ from slastream.engine.effects import Effects, Message, Record
 from slastream.engine.row import Row
 
 _INDICATORS = tuple(indicator.label for indicator in Indicator)
-MAX_VALUE = 900_000
-"""A published value stays below the usual request limit of one mebibyte."""
 
 
 def publish_notices(
@@ -124,6 +122,3 @@ def _ops(
     value = wire.dumps({"tenant": tenant, "type": what, **told})
     headers = wire.ce_headers("ops.v1", id_, tenant, now)
     effects.messages.append(Message("ops", tenant.encode("utf-8", "replace"), value, headers))
-
-
-__all__ = ["SENT", "publish_clocks", "publish_decided", "publish_notices", "publish_rejected"]

@@ -30,6 +30,11 @@ MAX_FACTS = 1_000
 """A ticket with more events than this is quarantined: no person works on it."""
 
 
+MAX_TOLD = 400_000
+"""Bytes of events that told a ticket something new. A row holds them twice at the most, once as told and
+once as they stand, and a record on the changelog must stay below a broker's usual mebibyte."""
+
+
 class Row(Struct, array_like=True):
     """Everything that is kept of one ticket."""
 
@@ -44,6 +49,7 @@ class Row(Struct, array_like=True):
     deadline: Instant | None = None
     last_log: Instant = 0
     quarantined: str = ""
+    told_bytes: int = 0
     stranger: bool = False
     """First told of longer after its creation than a row is kept: it may have been forgotten, so it is
     measured and never judged."""

@@ -218,3 +218,17 @@ def test_a_ticket_that_was_forgotten_breaches_nothing_when_it_is_told_of_again()
 
     assert alerts == len(desk.alerts)
     assert "measured" == desk.clock("resolution").raw["outcome"]
+
+
+def test_a_ticket_that_tells_too_much_keeps_its_row_below_a_brokers_limit() -> None:
+    """Else its partition could never write it, nor anything behind it; what is too much is set aside."""
+    desk = Desk(PROMISE)
+    desk.say("2026-03-02 09:00", "created", state="new")
+    for minute in range(1, 10):
+        note = f"{minute}" + "x" * 90_000
+        desk.say(f"2026-03-02 09:0{minute}", id=f"note {minute}", attributes={"note": note})
+    desk.say("2026-03-02 09:30", state="closed", actor=AGENT)
+
+    assert 5 == desk.counts["rejected", "journal", "too_large"]
+    assert len(desk.store.get(b"acme/desk/1") or b"") < 1_000_000
+    assert "met" == desk.clock("resolution").raw["outcome"]
