@@ -74,6 +74,8 @@ COUNTERS: dict[str, Counter] = {
     "skipped_levels": _counter("skipped_levels", "Levels passed without an alert.", "source"),
     "rejected": _counter("rejected", "Records sent to the dead letters.", "source", "reason"),
     "quarantined": _counter("quarantines", "Times that a bug of ours set a ticket aside."),
+    "erased": _counter("erasures", "Tickets erased on request.", "source"),
+    "suppressed": _counter("suppressed_events", "Events of erased tickets, dropped.", "source"),
     "held": _counter("holds", "Times that a ticket began to wait for a book."),
 }
 """The names under which the engine counts in `Effects.counts`."""

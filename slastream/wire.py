@@ -6,6 +6,7 @@ attributes are headers, data is the value, so a null value stays a tombstone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -27,6 +28,9 @@ LATE_AFTER: Millis = 10_000
 """An alert that is detected this much after it became true is flagged `late`."""
 
 BECAUSE_ROWS = 12
+
+ERASED = "ticket.erased.v1"
+"""The type of the one tombstone that the journal takes: forget this ticket, and all that is told of it."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Event)
@@ -68,6 +72,17 @@ def ce_headers(kind: str, id_: str, source: str, time: Instant) -> Headers:
         ("ce_time", format_instant(time).encode()),
         _JSON,
     ]
+
+
+def erasure(key: bytes, id_: str, now: Instant) -> Headers:
+    """Return the headers of the journal's tombstone that erases a ticket (or a note of the partition)."""
+    source = key.rpartition(b"/")[0].decode("utf-8", "replace")
+    return ce_headers(ERASED, id_, source, now)
+
+
+def is_erasure(headers: Sequence[tuple[str, bytes]]) -> bool:
+    """Return whether a record without a value is told to erase its ticket, and not there by mistake."""
+    return ("ce_type", b"io.slastream." + ERASED.encode()) in headers
 
 
 def event_key(event: Event) -> bytes:

@@ -147,6 +147,23 @@ def announce(key: str, ticket: Fold, told: Told, now: Instant, books: TenantBook
     return Announcement(notices, outcomes, skipped, wake)
 
 
+def withdraw(ticket: Fold, told: Told, now: Instant) -> list[Notice]:
+    """Return what clears every alert of a ticket that stands, for one that is erased on request."""
+    notices = []
+    for entry in told.alerts:
+        if entry.how != SENT:
+            continue
+        clock = _clock_of(ticket, entry.indicator, entry.cycle)
+        for hit in clock.hits if clock.cycle == entry.cycle else ():
+            if hit.on and (hit.kind, hit.text, hit.at) == (entry.kind, entry.text, entry.at):
+                hit.on, hit.off, hit.off_at = False, "erased", max(now, hit.at)
+                id_ = fact_id(entry.id, "cleared", "erased")
+                notices.append(
+                    Notice("cleared", id_, clock, hit, entry.kind, entry.text, "erased", entry)
+                )
+    return notices
+
+
 def has_unannounced(ticket: Fold, told: Told) -> bool:
     """Return whether a level stands that nobody was told about."""
     return any(clock.hits and _unannounced(clock, told) for clock in ticket.clocks)

@@ -41,8 +41,10 @@ class Counted(NamedTuple):
     slot: int
 
 
-def standing(row: Row) -> Standing:
-    """Return what a row adds to the gauges."""
+def standing(row: Row) -> Standing | None:
+    """Return what a row adds to the gauges; None for what is left of an erased ticket."""
+    if row.erased:
+        return None
     attributes = row.fold.attributes
     clocks = []
     for clock in row.fold.clocks:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from slastream import wire
+from slastream.core.alert import withdraw
 from slastream.core.books import Books, TenantBooks
 from slastream.core.errors import InvariantBroken, Rejected
 from slastream.core.event import Event, State, split_key
 from slastream.core.fact import CREATED, UPDATED
+from slastream.core.fold import Fold
 from slastream.core.instant import DAY, Instant, Millis
 from slastream.engine.census import Standing, standing
 from slastream.engine.effects import Effects, Record
@@ -129,13 +131,14 @@ class _Step:
         self._stood: dict[bytes, Standing | None] = {}
         self._changed: dict[bytes, Instant] = {}
         self.swept = 0
-        self._taken: dict[bytes, list[tuple[Record, Event, Instant]]] = {}
+        self._taken: dict[bytes, list[tuple[Record, Event | None, Instant]]] = {}
 
     def load(self, keys: Sequence[bytes]) -> None:
         """Read rows ahead, all at once."""
         wanted = list(dict.fromkeys(keys))
         for key, data in zip(wanted, self._store.get_many(wanted), strict=True):
-            row = self._rows[key] = None if data is None else decode_row(data)
+            row = None if data is None or key.startswith(NOTE) else decode_row(data)
+            self._rows[key] = row
             self._before[key] = None if row is None else row.deadline
             self._stood[key] = None if row is None else standing(row)
 
@@ -149,7 +152,11 @@ class _Step:
     def take(self, record: Record) -> None:
         """Fold one record, or set it aside."""
         if record.value is None or record.key is None:
-            publish_rejected(self.effects, record, "null_value", "the journal holds no tombstones")
+            if record.key is not None and wire.is_erasure(record.headers):
+                self._take_erasure(record, record.key)
+            else:
+                detail = "the journal holds no tombstones but erasures"
+                publish_rejected(self.effects, record, "null_value", detail)
             return
         try:
             event = wire.decode_event(record.value)
@@ -193,7 +200,10 @@ class _Step:
         self._changed.pop(key, None)
         effects, self.effects = self.effects, Effects()
         for record, event, now in self._taken.get(key, ()):
-            self._fold(record, event, now)
+            if event is None:
+                self._erase(key, record, now)
+            else:
+                self._fold(record, event, now)
         self.effects = effects
 
     def _fold(self, record: Record, event: Event, now: Instant) -> None:
@@ -201,6 +211,9 @@ class _Step:
         counts = self.effects.counts
         books = self._partition.books.of(event.tenant)
         row = self._row(key)
+        if row is not None and row.erased:
+            counts["suppressed", event.source] += 1
+            return
         if row is not None and not self._renew(key, row, event.source, books):
             self._hold(record, row, event, books)
             return
@@ -288,7 +301,7 @@ class _Step:
             return
         self.swept += 1
         row = self._row(key)
-        if row is None or row.books == books.fingerprint:
+        if row is None or row.erased or row.books == books.fingerprint:
             return
         held, now = row.held, max(self._partition.time, row.last_log)
         if self._renew(key, row, source, books):
@@ -297,6 +310,54 @@ class _Step:
             row.deadline = None
         else:
             return
+        self._changed[key] = now
+
+    # -- erasures -----------------------------------------------------------------------------
+
+    def _take_erasure(self, record: Record, key: bytes) -> None:
+        """Erase a ticket or a note on request. Doing it twice is doing it once."""
+        if key.startswith(NOTE):
+            self.effects.rows[key] = None
+            return
+        try:
+            _, source, _ = split_key(key.decode("utf-8", "surrogatepass"))
+        except ValueError:
+            publish_rejected(self.effects, record, "wrong_key", "the key is not that of a ticket")
+            return
+        partition = self._partition
+        partition.time = now = max(partition.time, record.log_time)
+        published = len(self.effects.messages)
+        try:
+            self._withdraw(key, source, now)
+        except InvariantBroken:
+            raise
+        except Exception as error:
+            # Whatever is wrong with its row, a ticket can be erased.
+            del self.effects.messages[published:]
+            detail = f"its alerts could not be cleared: {type(error).__name__}"
+            publish_trouble(self.effects, key, record.offset, detail)
+        self._erase(key, record, now)
+        self._taken[key] = [(record, None, now)]
+        self.effects.counts["erased", source] += 1
+
+    def _withdraw(self, key: bytes, source: str, now: Instant) -> None:
+        """Clear the alerts that stand, and tell nothing of the ticket with that."""
+        name = key.decode("utf-8", "surrogatepass")
+        row, books = self._row(key), self._partition.books.of(name.partition("/")[0])
+        if row is None or row.erased or not row.told.alerts:
+            return
+        if self._renew(key, row, source, books):
+            row.fold.attributes = {}
+            said = withdraw(row.fold, row.told, now)
+            publish_notices(self.effects, key, name, row.fold, said, now, books)
+
+    def _erase(self, key: bytes, record: Record, now: Instant) -> None:
+        """Leave of a ticket what is needed to pass over what comes late, for as long as a row is kept."""
+        self._row(key)
+        _, source, _ = split_key(key.decode("utf-8", "surrogatepass"))
+        fold = Fold(now, False, source, State.CANCELLED)
+        row = self._rows[key] = Row(fold=fold, last_log=record.log_time, erased=True)
+        row.deadline = self._forget_at(row)
         self._changed[key] = now
 
     # -- deadlines ----------------------------------------------------------------------------
@@ -310,6 +371,9 @@ class _Step:
         if key in self._changed:
             return
         self._changed[key] = now
+        if row.erased:
+            self._rows[key] = None
+            return
         try:
             tenant, source, _ = split_key(key.decode("utf-8", "surrogatepass"))
             books = self._partition.books.of(tenant)
@@ -380,6 +444,8 @@ class _Step:
             stood, stands = self._stood[key], None if row is None else standing(row)
             if stood != stands:
                 effects.standings[key] = (stood, stands)
-            if row is None or not row.held:
+            if row is None or row.erased:
+                publish_clocks(effects, key, None, now, self._partition.books)
+            elif not row.held:
                 publish_clocks(effects, key, row, now, self._partition.books)
         return effects

@@ -53,6 +53,8 @@ class Row(Struct, array_like=True):
     stranger: bool = False
     """First told of longer after its creation than a row is kept: it may have been forgotten, so it is
     measured and never judged."""
+    erased: bool = False
+    """Erased on request: nothing is kept of the ticket, and nothing that is told of it is taken in."""
 
 
 _encoder = msgspec.msgpack.Encoder()
