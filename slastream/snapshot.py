@@ -27,7 +27,7 @@ _NOBODY: dict[str, Millis] = {}
 _encoder = msgspec.json.Encoder()
 
 
-class LedgerRow(Struct, omit_defaults=True, rename={"start": "from", "end": "to"}):
+class LedgerRow(Struct, gc=False, omit_defaults=True, rename={"start": "from", "end": "to"}):
     """One stretch of the ledger, clipped by the clock's calendar. Durations in milliseconds."""
 
     start: str
@@ -38,7 +38,7 @@ class LedgerRow(Struct, omit_defaults=True, rename={"start": "from", "end": "to"
     waited_ms: Millis | UnsetType = UNSET
 
 
-class Sent(Struct):
+class Sent(Struct, gc=False):
     """A level that was announced."""
 
     level: str
@@ -46,14 +46,14 @@ class Sent(Struct):
     reached_at: str
 
 
-class Next(Struct):
+class Next(Struct, gc=False):
     """The level that the clock reaches next if it goes on running."""
 
     level: str
     at: str
 
 
-class Face(Struct):
+class Face(Struct, gc=False):
     """One clock."""
 
     indicator: str
@@ -80,7 +80,7 @@ class Face(Struct):
     ledger: list[LedgerRow]
 
 
-class Snapshot(Struct):
+class Snapshot(Struct, gc=False):
     """One ticket: who and what it is, its state, its clocks."""
 
     tenant: str
@@ -178,8 +178,11 @@ def ledger_rows(rows: list[ledger.Row], most: int) -> list[LedgerRow]:
             *rows[1 - most :],
         ]
     return [
-        LedgerRow(format_instant(start), format_instant(end), state, counted, on, waited)
-        if on
-        else LedgerRow(format_instant(start), format_instant(end), state, counted)
-        for start, end, state, on, counted, waited in rows
-    ]
+        LedgerRow(
+            format_instant(row.start), format_instant(row.end), row.state, row.counted,
+            row.on, row.waited,
+        )
+        if row.on
+        else LedgerRow(format_instant(row.start), format_instant(row.end), row.state, row.counted)
+        for row in rows
+    ]  # fmt: skip

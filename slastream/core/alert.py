@@ -24,7 +24,7 @@ _LABELS = tuple(INDICATORS)
 _STOPPED = int(Phase.STOPPED)
 
 
-class Announced(Struct, array_like=True):
+class Announced(Struct, array_like=True, gc=False):
     """A level that was dealt with: sent, or passed over because a higher one was sent."""
 
     indicator: int
@@ -36,7 +36,7 @@ class Announced(Struct, array_like=True):
     how: int = SENT
 
 
-class Published(Struct, array_like=True):
+class Published(Struct, array_like=True, gc=False):
     """The outcome of a clock cycle as it was last published."""
 
     indicator: int
@@ -52,7 +52,7 @@ class Published(Struct, array_like=True):
     paused: dict[str, Millis] = {}
 
 
-class Told(Struct, array_like=True):
+class Told(Struct, array_like=True, gc=False):
     """Everything that was announced about one ticket."""
 
     alerts: list[Announced] = []

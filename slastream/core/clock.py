@@ -76,8 +76,18 @@ MODES: dict[Indicator, dict[State, Mode]] = {
 """The transition table. The diagram in `docs/semantics.md` is drawn from it."""
 
 
-_TABLE = tuple(tuple(MODES[indicator][state] for state in State) for indicator in Indicator)
-_WAITING, _RESOLUTION = int(State.WAITING), int(Indicator.RESOLUTION)
+_WAITING = int(State.WAITING)
+
+
+def _modes(indicator: Indicator, answered: bool) -> tuple[Mode, ...]:
+    modes = [MODES[indicator][state] for state in State]
+    if indicator != Indicator.RESOLUTION:
+        modes[_WAITING] = _PAUSE if answered else _RUN
+    return tuple(modes)
+
+
+MODE_TABLE = tuple((_modes(each, False), _modes(each, True)) for each in Indicator)
+"""By indicator: what each state asks of a clock before the human response, and after it."""
 PHASES = tuple(phase.label for phase in Phase)
 
 
@@ -90,16 +100,12 @@ def mode_of(
     it pauses neither response nor plan, else a robot's "waiting for client" would hide a missing
     answer (D11).
     """
-    if state != _WAITING:
-        return _TABLE[indicator][state]
-    if on == "provider":
+    if state == _WAITING and on == "provider":
         return _RUN
-    if indicator == _RESOLUTION or responded or pause_before_response:
-        return _PAUSE
-    return _RUN
+    return MODE_TABLE[indicator][responded or pause_before_response][state]
 
 
-class Hit(Struct, array_like=True):
+class Hit(Struct, array_like=True, gc=False):
     """A level that a clock has passed. `on` until something takes it back; `off` says what did."""
 
     kind: int
@@ -113,7 +119,7 @@ class Hit(Struct, array_like=True):
     """A later target was not there yet: the level may be reached, and told, once more (D20)."""
 
 
-class Clock(Struct, array_like=True):
+class Clock(Struct, array_like=True, gc=False):
     """The state of one clock. Durations are covered milliseconds, instants epoch milliseconds."""
 
     indicator: int

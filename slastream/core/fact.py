@@ -32,7 +32,7 @@ SKEW_TOLERANCE: Millis = 60_000
 """How far an event may lie before the broker's append time before it is clamped (D39)."""
 
 
-class Fact(Struct, array_like=True):
+class Fact(Struct, array_like=True, gc=False):
     """One event, as a row keeps it. `told` is an index into the row's list of told attributes."""
 
     at: Instant

@@ -13,7 +13,7 @@ from slastream.core.event import State
 from slastream.core.instant import Instant
 
 
-class Interval(Struct, array_like=True):
+class Interval(Struct, array_like=True, gc=False):
     """One entry of the ledger: a state from an instant until the next entry's."""
 
     at: Instant
@@ -22,7 +22,7 @@ class Interval(Struct, array_like=True):
     cause: int = 0
 
 
-class Fold(Struct, array_like=True):
+class Fold(Struct, array_like=True, gc=False):
     """What the facts of a ticket amount to."""
 
     start: Instant

@@ -6,9 +6,9 @@ to the clock's elapsed time exactly (D47).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
-from slastream.core.clock import Clock, Mode, Phase, mode_of
+from slastream.core.clock import MODE_TABLE, Clock, Mode, Phase
 from slastream.core.coverage import Coverage
 from slastream.core.event import State
 from slastream.core.fold import Fold
@@ -20,18 +20,12 @@ _RUN, _PAUSE, _STOP = Mode.RUN, Mode.PAUSE, Mode.STOP
 STATE_LABELS = tuple(state.label for state in State)
 
 
-class Stretch(NamedTuple):
-    """A part of the ledger as one clock sees it. `mode` says whether it ran, paused or stood still."""
-
-    start: Instant
-    end: Instant
-    state: int
-    on: str
-    mode: Mode
-    cause: int
+Stretch = tuple[Instant, Instant, int, str, Mode]
+"""A part of the ledger as one clock sees it: start, end, state, who was waited for, and whether the
+clock ran, paused or stood still. Plain, since every clock of every event's ticket has several."""
 
 
-class Row(NamedTuple):
+class Row(Struct, gc=False):
     """A stretch with what it counted and what was waited, in covered milliseconds."""
 
     start: Instant
@@ -50,13 +44,15 @@ def end_of(clock: Clock, now: Instant) -> Instant:
 def stretches(ticket: Fold, clock: Clock, options: Options, until: Instant) -> list[Stretch]:
     """Return the ledger from the clock's start to `until`, split where the response changed the rules."""
     responded = ticket.clocks[0].reached
-    ledger, started, indicator = ticket.ledger, clock.started, clock.indicator
-    early_pause = options.pause_before_response
+    ledger, started = ticket.ledger, clock.started
+    before, after = MODE_TABLE[clock.indicator]
+    if options.pause_before_response:
+        before = after
     counts_resolved = options.reopen == "include_resolved_time"
     found: list[Stretch] = []
     latest = len(ledger) - 1
     for i, interval in enumerate(ledger):
-        at, state, on, cause = interval.at, interval.state, interval.on, interval.cause
+        at, state, on = interval.at, interval.state, interval.on
         if at > until:
             break
         last = i == latest or ledger[i + 1].at > until
@@ -64,15 +60,20 @@ def stretches(ticket: Fold, clock: Clock, options: Options, until: Instant) -> l
         start = at if at > started else started
         if start > end or (start == end and (at < start or last)):
             continue
-        if responded is not None and state == _WAITING and start < responded < end:
-            mode = mode_of(indicator, state, on, False, early_pause)
-            found.append(Stretch(start, responded, state, on, mode, cause))
-            start = responded
-        answered = responded is not None and responded <= start
-        mode = mode_of(indicator, state, on, answered, early_pause)
-        if mode is _STOP and counts_resolved and not last:
+        if state != _WAITING:
+            mode = after[state]
+            if mode is _STOP and counts_resolved and not last:
+                mode = _RUN
+        elif on == "provider":
             mode = _RUN
-        found.append(Stretch(start, end, state, on, mode, cause))
+        elif responded is None or (responded > start and responded >= end):
+            mode = before[state]
+        else:
+            if start < responded:
+                found.append((start, responded, state, on, before[state]))
+                start = responded
+            mode = after[state]
+        found.append((start, end, state, on, mode))
     return found
 
 
@@ -86,13 +87,21 @@ def rows(
     origin, covered = clock.origin, coverage.covered
     if clock.base:
         found.append(Row(origin, origin, "carried", "", clock.base, 0))
-    for start, end, state, on, mode, _ in stretches(ticket, clock, options, end_of(clock, now)):
+    # A stretch begins where the last one ended, and what is covered up to there is known.
+    reached: Instant | None = None
+    so_far: Millis = 0
+    for start, end, state, on, mode in stretches(ticket, clock, options, end_of(clock, now)):
         counted = waited = 0
-        if mode is _RUN:
-            if origin < end:
-                counted = covered(end) - covered(start if start > origin else origin)
-        elif mode is _PAUSE:
-            waited = covered(end) - covered(start)
+        if mode is _PAUSE or (mode is _RUN and origin < end):
+            since = start if mode is _PAUSE or start > origin else origin
+            if since != reached:
+                so_far = covered(since)
+            reached, until = end, covered(end)
+            if mode is _RUN:
+                counted = until - so_far
+            else:
+                waited = until - so_far
+            so_far = until
         found.append(Row(start, end, STATE_LABELS[state], on, counted, waited))
     return found
 
@@ -122,11 +131,11 @@ def crossing(
     left = limit - clock.base
     if left <= 0:
         return clock.outside_hours(coverage, max(clock.origin, clock.started))
-    for stretch in stretches(ticket, clock, options, until):
-        if stretch.mode != Mode.RUN or stretch.end <= clock.origin:
+    for began, end, _, _, mode in stretches(ticket, clock, options, until):
+        if mode is not _RUN or end <= clock.origin:
             continue
-        start = max(stretch.start, clock.origin)
-        counted = coverage.measure(start, stretch.end)
+        start = max(began, clock.origin)
+        counted = coverage.measure(start, end)
         if counted >= left:
             return clock.outside_hours(coverage, coverage.due(start, left))
         left -= counted

@@ -35,7 +35,7 @@ MAX_TOLD = 400_000
 once as they stand, and a record on the changelog must stay below a broker's usual mebibyte."""
 
 
-class Row(Struct, array_like=True):
+class Row(Struct, array_like=True, gc=False):
     """Everything that is kept of one ticket."""
 
     fold: Fold
