@@ -20,9 +20,9 @@ from typing import Any
 
 from slastream.book import load
 from slastream.core.books import Books
-from slastream.core.clock import Clock
 from slastream.core.event import State
 from slastream.core.policy import Indicator
+from slastream.core.shapes import Clock
 from slastream.offline.histories import read_histories
 from slastream.offline.run import Judged, Trouble, run
 from slastream.sources.files import read_events

@@ -15,9 +15,11 @@ from types import MappingProxyType
 
 from slastream.core.books import TenantBooks
 from slastream.core.calendar import Calendar
-from slastream.core.clock import MODES, Phase
+from slastream.core.clock import MODES
+from slastream.core.shapes import Phase
 from slastream.core.event import State
-from slastream.core.fact import AGENT, CREATED, UPDATED, Fact
+from slastream.core.fact import AGENT, CREATED, UPDATED
+from slastream.core.shapes import Fact
 from slastream.core.policy import Book, Indicator, Options, Policy, Target
 from slastream.core.ticket import begin, step
 

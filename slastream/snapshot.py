@@ -1,108 +1,23 @@
-"""A ticket's snapshot on the clocks topic: what its clocks say at one instant.
-
-This is written with nearly every event, so its shapes are structs and its order of members is
-fixed. The shapes are those of `topics/schemas`.
-"""
+"""A ticket's snapshot on the clocks topic: what its clocks say at one instant."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
 
 from slastream.core import ledger
-from slastream.core.alert import SKIPPED, Announced
 from slastream.core.books import TenantBooks
-from slastream.core.clock import PHASES, Clock
 from slastream.core.event import split_key
 from slastream.core.fold import Fold
 from slastream.core.instant import Instant, Millis, format_instant
 from slastream.core.policy import Indicator
+from slastream.core.shapes import PHASES, SKIPPED, Announced, Clock
+from slastream.faces import Face, LedgerRow, Next, Sent, Snapshot
 
 LEDGER_ROWS = 50
 
 _INDICATORS = tuple(indicator.label for indicator in Indicator)
 _NOBODY: dict[str, Millis] = {}
 _encoder = msgspec.json.Encoder()
-
-
-class LedgerRow(Struct, gc=False, omit_defaults=True, rename={"start": "from", "end": "to"}):
-    """One stretch of the ledger, clipped by the clock's calendar. Durations in milliseconds."""
-
-    start: str
-    end: str
-    state: str
-    counted_ms: Millis
-    waiting_on: str | UnsetType = UNSET
-    waited_ms: Millis | UnsetType = UNSET
-
-
-class Sent(Struct, gc=False):
-    """A level that was announced."""
-
-    level: str
-    id: str
-    reached_at: str
-
-
-class Next(Struct, gc=False):
-    """The level that the clock reaches next if it goes on running."""
-
-    level: str
-    at: str
-
-
-class Face(Struct, gc=False):
-    """One clock."""
-
-    indicator: str
-    cycle: int
-    policy: str | None
-    book: str | None
-    calendar: str
-    target_ms: Millis | None
-    elapsed_ms: Millis
-    remaining_ms: Millis | None
-    started_at: str
-    due: str | None
-    phase: str
-    verdict: str
-    outcome: str
-    reached_at: str | None
-    breached_at: str | None
-    superseded: bool
-    paused_ms: Millis
-    paused_by: dict[str, Millis]
-    waiting_on: str | None
-    next: Next | None
-    alerts: list[Sent]
-    ledger: list[LedgerRow]
-
-
-class Snapshot(Struct, gc=False):
-    """One ticket: who and what it is, its state, its clocks."""
-
-    tenant: str
-    source: str
-    ticket: str
-    number: Any
-    url: Any
-    client: Any
-    contract: Any
-    priority: Any
-    type: Any
-    team: Any
-    state: str
-    waiting_on: str | None
-    status: Any
-    board: Any
-    assignee: Any
-    created_at: str
-    judged: bool
-    reopen_count: int
-    confirmed_at: str
-    clocks: list[Face]
 
 
 def snapshot(

@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 
 from slastream.core import ledger
-from slastream.core.alert import Announced, Decided, Notice, dedup_key
+from slastream.core.alert import Decided, Notice, dedup_key
 from slastream.core.books import AT_RISK, BREACH, TenantBooks
-from slastream.core.clock import Clock
 from slastream.core.errors import Rejected
 from slastream.core.event import Event, split_key, ticket_key
 from slastream.core.fold import Fold
 from slastream.core.instant import Instant, Millis, format_instant
 from slastream.core.policy import Indicator
+from slastream.core.shapes import Announced, Clock
 from slastream.snapshot import ledger_rows, snapshot
 
 Headers = list[tuple[str, bytes]]

@@ -10,57 +10,26 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import NamedTuple
 
-from msgspec import Struct
-
 from slastream.core.books import AT_RISK, BREACH, OVERDUE, TenantBooks
-from slastream.core.clock import Clock, Hit, Phase
 from slastream.core.event import State
 from slastream.core.fold import Fold
-from slastream.core.instant import Instant, Millis
+from slastream.core.instant import Instant
 from slastream.core.policy import INDICATORS, Indicator
+from slastream.core.shapes import (
+    CLEARED,
+    CORRECTED,
+    SENT,
+    SKIPPED,
+    Announced,
+    Clock,
+    Hit,
+    Phase,
+    Published,
+    Told,
+)
 
-SENT, SKIPPED, CLEARED, CORRECTED = range(4)
 _LABELS = tuple(INDICATORS)
 _STOPPED = int(Phase.STOPPED)
-
-
-class Announced(Struct, array_like=True, gc=False):
-    """A level that was dealt with: sent, or passed over because a higher one was sent."""
-
-    indicator: int
-    cycle: int
-    kind: int
-    text: str
-    at: Instant
-    id: str
-    how: int = SENT
-
-
-class Published(Struct, array_like=True, gc=False):
-    """The outcome of a clock cycle as it was last published."""
-
-    indicator: int
-    cycle: int
-    outcome: str
-    final: bool
-    reached: Instant
-    elapsed: Millis
-    id: str
-    retracted: bool = False
-    target: Millis | None = None
-    breached: Instant | None = None
-    paused: dict[str, Millis] = {}
-
-
-class Told(Struct, array_like=True, gc=False):
-    """Everything that was announced about one ticket."""
-
-    alerts: list[Announced] = []
-    outcomes: list[Published] = []
-    hold: Instant | None = None
-    """Levels that were past when they were armed wait until here (`settle`)."""
-    quiet_until: Instant = -1
-    """Levels passed up to here are history that was imported: measured, not announced (D41)."""
 
 
 class Notice(NamedTuple):

@@ -11,10 +11,11 @@ from hashlib import blake2b
 from operator import attrgetter
 from typing import Any
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from slastream.core.event import STATES, TOLD, Event, State
 from slastream.core.instant import Instant, Millis
+from slastream.core.shapes import Fact
 
 KINDS = ("created", "updated", "comment", "deleted", "merged", "restored", "snapshot", "absorbed")
 CREATED, UPDATED, COMMENT, DELETED, MERGED, RESTORED, SNAPSHOT, ABSORBED = range(8)
@@ -30,31 +31,6 @@ _told = attrgetter(*TOLD)
 
 SKEW_TOLERANCE: Millis = 60_000
 """How far an event may lie before the broker's append time before it is clamped (D39)."""
-
-
-class Fact(Struct, array_like=True, gc=False):
-    """One event, as a row keeps it. `told` is an index into the row's list of told attributes."""
-
-    at: Instant
-    sequence: int
-    rank: int
-    id: int
-    kind: int
-    log: Instant
-    told: int = -1
-    status: str | None = None
-    sub: str | None = None
-    state: int = -1
-    on: str = ""
-    actor: int = UNKNOWN
-    comment: int = 0
-    created: Instant | None = None
-    imported: bool = False
-    skewed: bool = False
-
-    @property
-    def order(self) -> tuple[Instant, int, int, int]:
-        return self.at, self.sequence, self.rank, self.id
 
 
 def id_hash(text: str) -> int:

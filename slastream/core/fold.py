@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from slastream.core import clock as clocks
 from slastream.core.books import BREACH, TenantBooks
-from slastream.core.clock import Clock
 from slastream.core.event import State
 from slastream.core.instant import Instant
+from slastream.core.shapes import Clock
 
 
 class Interval(Struct, array_like=True, gc=False):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from slastream.core.clock import MODE_TABLE, Clock, Mode, Phase
+from slastream.core.clock import MODE_TABLE, Mode
 from slastream.core.coverage import Coverage
 from slastream.core.event import State
 from slastream.core.fold import Fold
 from slastream.core.instant import Instant, Millis
 from slastream.core.policy import Options
+from slastream.core.shapes import Clock, Phase
 
 _WAITING = int(State.WAITING)
 _RUN, _PAUSE, _STOP = Mode.RUN, Mode.PAUSE, Mode.STOP

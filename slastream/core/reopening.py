@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slastream.core import clock as clocks
 from slastream.core.books import BREACH, TenantBooks
-from slastream.core.clock import Clock, Mode, Phase
+from slastream.core.clock import Mode
 from slastream.core.coverage import Coverage
 from slastream.core.event import State
 from slastream.core.fold import Fold
@@ -12,6 +12,7 @@ from slastream.core.instant import Instant
 from slastream.core.ledger import crossing, recount
 from slastream.core.policy import Options
 from slastream.core.retarget import target_length
+from slastream.core.shapes import Clock, Hit, Phase
 from slastream.core.terms import PLAN, first_version, new_clock, reconsider
 
 
@@ -73,7 +74,7 @@ def _overrun(
     if clock.breached is None:
         clock.breached = at
     if mode == Mode.RUN:
-        clock.hits.append(clocks.Hit(BREACH, "breach", at, "reopen"))
+        clock.hits.append(Hit(BREACH, "breach", at, "reopen"))
 
 
 def forgive(ticket: Fold, clock: Clock, at: Instant, options: Options, coverage: Coverage) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from slastream.core.books import AT_RISK, BREACH, Step, TenantBooks
 from slastream.core.choice import Terms
-from slastream.core.clock import Clock, Hit, Phase, arm, passed_steps
+from slastream.core.clock import arm, passed_steps
 from slastream.core.coverage import Coverage
 from slastream.core.fold import Fold
 from slastream.core.instant import Instant, Millis
 from slastream.core.ledger import crossing, recount, waited_for
 from slastream.core.policy import Options, Target
+from slastream.core.shapes import Clock, Hit, Phase
 
 
 def target_length(target: Target, coverage: Coverage, start: Instant, options: Options) -> Millis:

@@ -11,7 +11,7 @@ from typing import Any
 
 from slastream.core import clock as clocks
 from slastream.core.books import TenantBooks
-from slastream.core.clock import Clock, Mode, Phase
+from slastream.core.clock import Mode
 from slastream.core.event import State
 from slastream.core.fact import (
     ABSORBED,
@@ -24,13 +24,13 @@ from slastream.core.fact import (
     RESTORED,
     SYSTEM,
     UNKNOWN,
-    Fact,
 )
 from slastream.core.fold import Fold, Interval
 from slastream.core.instant import Instant
 from slastream.core.policy import Indicator, Options, Target, fold_text
 from slastream.core.reopening import forgive, reopen, revive
 from slastream.core.retarget import meant, target_length
+from slastream.core.shapes import Clock, Fact, Phase
 from slastream.core.telling import state_after, tell
 from slastream.core.terms import first_version, new_clock, reconsider, start
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeAlias
 
-from slastream.core.clock import PHASES, Phase
 from slastream.core.policy import Indicator
+from slastream.core.shapes import PHASES, Phase
 from slastream.engine.row import Row
 
 Standing: TypeAlias = tuple[Any, ...]

@@ -13,18 +13,10 @@ from slastream.core.alert import Announcement, announce, has_unannounced
 from slastream.core.books import TenantBooks
 from slastream.core.errors import Rejected
 from slastream.core.event import STATES, Event
-from slastream.core.fact import (
-    ABSORBED,
-    DELETED,
-    MERGED,
-    RESTORED,
-    Fact,
-    fact_of,
-    structural,
-    told_by,
-)
+from slastream.core.fact import ABSORBED, DELETED, MERGED, RESTORED, fact_of, structural, told_by
 from slastream.core.fold import Fold
 from slastream.core.instant import Instant
+from slastream.core.shapes import Fact
 from slastream.core.ticket import fold, step, tells_start
 from slastream.engine.row import MAX_FACTS, Row
 

@@ -15,11 +15,10 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct
 
-from slastream.core.alert import Told
 from slastream.core.errors import InvariantBroken
-from slastream.core.fact import Fact
 from slastream.core.fold import Fold
 from slastream.core.instant import Instant
+from slastream.core.shapes import Fact, Told
 
 VERSION = 1
 

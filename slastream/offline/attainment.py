@@ -15,10 +15,10 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from slastream.core.clock import Clock, Phase
 from slastream.core.event import State
 from slastream.core.instant import Instant, Millis
 from slastream.core.policy import Indicator
+from slastream.core.shapes import Clock, Phase
 from slastream.core.terms import version_of
 from slastream.offline.run import Judged
 

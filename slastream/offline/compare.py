@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from slastream.core.books import Books
-from slastream.core.clock import Clock
 from slastream.core.instant import Instant
+from slastream.core.shapes import Clock
 from slastream.offline.attainment import LABELS, Attainment, breakpoints, percent
 from slastream.offline.histories import History
 from slastream.offline.lines import stamp

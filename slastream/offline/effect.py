@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slastream.core.books import Books
-from slastream.core.clock import Clock
 from slastream.core.event import State
 from slastream.core.instant import Instant
 from slastream.core.policy import Book
+from slastream.core.shapes import Clock
 from slastream.offline.attainment import LABELS
 from slastream.offline.histories import History
 from slastream.offline.lines import stamp

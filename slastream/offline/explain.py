@@ -13,13 +13,13 @@ from typing import Any
 
 from slastream.core import ledger
 from slastream.core.books import ANY_STATUS, Books, TenantBooks, Version
-from slastream.core.clock import Clock
 from slastream.core.errors import InvariantBroken, Rejected
 from slastream.core.event import State
-from slastream.core.fact import ACTORS, CREATED, KINDS, PUBLIC, RESTORED, Fact
+from slastream.core.fact import ACTORS, CREATED, KINDS, PUBLIC, RESTORED
 from slastream.core.fold import Fold
 from slastream.core.instant import Instant
 from slastream.core.policy import Mapped, fold_text
+from slastream.core.shapes import Clock, Fact
 from slastream.core.terms import version_of
 from slastream.core.ticket import begin, step
 from slastream.engine.row import Row

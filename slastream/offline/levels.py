@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from slastream.core.alert import CORRECTED, SKIPPED, Announced
 from slastream.core.books import BREACH, Books
-from slastream.core.clock import Clock, Hit, Phase
 from slastream.core.errors import InvariantBroken
 from slastream.core.instant import Instant
+from slastream.core.shapes import CORRECTED, SKIPPED, Announced, Clock, Hit, Phase
 from slastream.engine.row import Row
 from slastream.offline.alerts import Arrival, Ticker
 from slastream.offline.lines import stamp

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from slastream.core.clock import Clock, Phase
 from slastream.core.instant import DAY, Instant, to_datetime
 from slastream.core.ledger import end_of
 from slastream.core.policy import Indicator
+from slastream.core.shapes import Clock, Phase
 from slastream.offline.run import Judged
 
 FIELDS = (

@@ -13,9 +13,10 @@ from itertools import pairwise
 
 from slastream.core.books import Books, TenantBooks
 from slastream.core.event import State
-from slastream.core.fact import CREATED, RESTORED, Fact
+from slastream.core.fact import CREATED, RESTORED
 from slastream.core.fold import Fold
 from slastream.core.instant import Instant
+from slastream.core.shapes import Fact
 from slastream.core.ticket import begin, step, undeleted
 from slastream.offline.histories import History
 

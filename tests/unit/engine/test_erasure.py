@@ -37,7 +37,7 @@ def erased(desk: Desk, when: str) -> Effects:
 
 
 def test_nothing_is_left_of_the_ticket_but_that_it_was_erased() -> None:
-    """Row and snapshot go in one step: the row holds no attribute, fact or clock, the snapshot is a tombstone."""
+    """Row and snapshot go in one step: the row holds no attribute, fact or clock."""
     desk = Desk(PROMISE).feed(CREATED)
     effects = erased(desk, "2026-03-02 10:00")
     data = desk.store.get(KEY) or b""
