@@ -26,6 +26,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "gateway": ("slastream.cli.gateway", "Receive webhooks and write them to the raw topics."),
     "dlq": ("slastream.cli.dlq", "List dead letters, show one, send corrected ones again."),
     "board": ("slastream.cli.board", "A web page of what is about to break, and of what was kept."),
+    "forget": ("slastream.cli.forget", "Erase a client's data on request, and say what is left."),
     "topics": ("slastream.cli.topics", "Create, compare and render the topics."),
 }
 """Verb -> (module with a `command`, its line in the help)."""

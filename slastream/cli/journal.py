@@ -26,8 +26,9 @@ def journal(
 ) -> list[Arrival]:
     """Return the events of the journal that are wanted, in the order of each partition.
 
-    With the `key` of a ticket only its partition is read. Raises `Misconfigured` when the broker
-    cannot be reached or has no journal.
+    Of a ticket that was erased on request there are none, though the topic still holds some. With
+    the `key` of a ticket only its partition is read. Raises `Misconfigured` when the broker cannot be
+    reached or has no journal.
     """
     raw = None if key is None else key.encode("utf-8", "surrogatepass")
     return asyncio.run(_journal(settings, raw, wanted))
@@ -37,8 +38,11 @@ async def _journal(
     settings: Settings, key: bytes | None, wanted: Callable[[Arrival], bool]
 ) -> list[Arrival]:
     found: list[Arrival] = []
+    erased: set[bytes] = set()
     latest: dict[int, int] = {}
     async for record in _records(settings, "tickets", key):
+        if record.value is None and wire.is_erasure(record.headers):
+            erased.add(record.key)
         if record.value is None or (key is not None and record.key != key):
             continue
         now = latest[record.partition] = max(record.timestamp, latest.get(record.partition, 0))
@@ -48,7 +52,7 @@ async def _journal(
             continue  # the worker has sent it to the dead letters
         if wanted(arrival):
             found.append(arrival)
-    return found
+    return [each for each in found if wire.event_key(each.event) not in erased]
 
 
 def published_books(settings: Settings) -> list[tuple[Book, Any]]:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from slastream.core.errors import Misconfigured
 from slastream.core.instant import Instant
 from slastream.dlq.letter import Letter, Place, letter_of
 from slastream.kafka import admin
+from slastream.kafka.reading import Consumer, reader, records
 from slastream.kafka.security import client_options
 from slastream.settings import Settings
-
-_FETCH = 4 * 1024 * 1024
-_QUIET = 10.0
-"""Seconds without a record after which a broker that has more to give counts as away."""
 
 
 class Post:
@@ -27,7 +23,7 @@ class Post:
     def __init__(
         self,
         settings: Settings,
-        consumer: AIOKafkaConsumer[Any, Any],
+        consumer: Consumer,
         partitions: Mapping[str, Sequence[int]],
     ) -> None:
         self._consumer = consumer
@@ -52,7 +48,7 @@ class Post:
         for tp in tps:
             start = max(starts[tp], ends[tp] - limit)
             self.left_out += start - starts[tp]
-            async for record in self._records(tp, start, ends[tp]):
+            async for record in records(self._consumer, tp, start, ends[tp]):
                 yield self._letter(record)
 
     async def find(self, name: str) -> Letter | None:
@@ -99,29 +95,9 @@ class Post:
         end = (await self._consumer.end_offsets([tp]))[tp]
         if not begin <= offset < end:
             return None
-        async for record in self._records(tp, offset, end):
+        async for record in records(self._consumer, tp, offset, end):
             return record if record.offset == offset else None
         return None
-
-    async def _records(self, tp: TopicPartition, start: int, end: int) -> AsyncIterator[Any]:
-        """Yield the committed records of a range. The last offsets of it may be control records."""
-        consumer = self._consumer
-        for other in consumer.assignment() - {tp}:
-            consumer.pause(other)
-        consumer.resume(tp)
-        consumer.seek(tp, start)
-        loop = asyncio.get_running_loop()
-        heard = loop.time()
-        while (position := await consumer.position(tp)) < end:
-            batch = (await consumer.getmany(tp, timeout_ms=200)).get(tp, ())
-            for record in batch:
-                if record.offset >= end:
-                    return
-                yield record
-            if batch or await consumer.position(tp) > position:
-                heard = loop.time()
-            elif loop.time() - heard > _QUIET:
-                raise Misconfigured("the broker does not answer any more", where=str(tp.topic))
 
 
 @asynccontextmanager
@@ -134,13 +110,5 @@ async def post(settings: Settings) -> AsyncIterator[Post]:
     partitions = {
         each["topic"]: sorted(part["partition"] for part in each["partitions"]) for each in told
     }
-    consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
-        **client,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=_FETCH,
-    )
-    async with consumer:
-        await asyncio.sleep(0)  # a consumer that is stopped before its tasks began raises
+    async with reader(client) as consumer:
         yield Post(settings, consumer, partitions)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from slastream.kafka.plan import Wanted
 
-ROLES = ("worker", "gateway", "board", "notify", "operator")
+ROLES = ("worker", "gateway", "board", "notify", "operator", "forget")
 
 PROTOCOL_TYPES = {"topic": 2, "group": 3, "transactional-id": 5, "cluster": 4}
 PROTOCOL_OPERATIONS = {
@@ -67,8 +67,10 @@ def _topics(wanted: Sequence[Wanted]) -> Iterator[Acl]:
                 yield Acl(role, "topic", name, prefixed, "Write")
             if role in (*topic.readers, *topic.writers):
                 yield Acl(role, "topic", name, prefixed, "Describe")
-            if role == "worker":
-                # It refuses topics on which its promises do not hold, so it must see settings.
+            if role in ("worker", "forget"):
+                # One refuses topics on which its promises do not hold, the other tells how long they
+                # keep what it cannot erase: both must see settings. `forget --now` needs Delete too,
+                # which would let it delete whole topics: that is granted by hand, for the hour.
                 yield Acl(role, "topic", name, prefixed, "DescribeConfigs")
             if role == "operator":
                 for operation in ("Create", "Describe", "DescribeConfigs", "AlterConfigs", "Alter"):

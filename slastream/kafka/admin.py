@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
@@ -120,6 +121,24 @@ async def delete(client: Client, names: Sequence[str]) -> list[str]:
         if present:
             await admin.delete_topics(present)
         return present
+
+
+async def cut(client: Client, offsets: Mapping[tuple[str, int], int]) -> None:
+    """Deletes the records of each (topic, partition) that lie below an offset, of whomever they are.
+
+    Raises Misconfigured for a refusal, such as of a topic that is compacted only.
+    """
+    async with connected(client) as admin:
+        for (topic, partition), offset in offsets.items():
+            wanted = {TopicPartition(topic, partition): RecordsToDelete(before_offset=offset)}
+            try:
+                await admin.delete_records(wanted)
+            except KafkaConnectionError:
+                raise
+            except KafkaError as error:
+                raise Misconfigured(
+                    f"the broker refused to delete records: {error}", where=f"{topic}[{partition}]"
+                ) from error
 
 
 async def describe(client: Client, names: Sequence[str]) -> dict[str, Found]:

@@ -40,6 +40,7 @@ from slastream.core.errors import Misconfigured
 from slastream.kafka import acls, admin
 from slastream.kafka.local import LocalBroker
 from slastream.kafka.plan import plan
+from slastream.kafka.reading import reader
 from slastream.kafka.security import client_options
 
 MODULES = "org.apache.kafka.common.security"
@@ -50,7 +51,7 @@ LISTENERS = {
     "SASL": "SASL_PLAINTEXT",
     "SECURE": "SASL_SSL",
 }
-USERS = {"worker": "worker's secret", "board": "board's secret"}
+USERS = {"worker": "worker's secret", "board": "board's secret", "forget": "eraser's secret"}
 
 
 def _write(folder: Path, name: str, certificate: trustme.LeafCert) -> Path:
@@ -301,6 +302,24 @@ class TestAcls:
         """Who only looks can change nothing."""
         with pytest.raises(TopicAuthorizationFailedError):
             await _send(client("board"), f"{name}{topic}")
+
+    async def test_who_erases_can_ask_for_it_and_write_nothing_else(
+        self, name: str, client: Any
+    ) -> None:
+        """It reads all and writes the journal; what follows is the worker's."""
+        options = client("forget")
+        found = await admin.describe(options, [one.name for one in plan(name, 1)])
+        async with reader(options) as consumer:
+            tps = [TopicPartition(topic, 0) for topic in found]
+            consumer.assign(tps)
+            ends = await consumer.end_offsets(tps)
+        await _send(options, f"{name}tickets.v1")
+
+        assert len(found) == len(ends) == len(plan(name, 1))
+        assert all(topic.config for topic in found.values())
+        for topic in ("clocks.v1", "state.v1", "outcomes.v1", "raw.canonical"):
+            with pytest.raises(TopicAuthorizationFailedError):
+                await _send(options, f"{name}{topic}")
 
     async def test_board_cannot_take_over_a_partition(self, name: str, client: Any) -> None:
         """Only a worker may use a worker's transactional id, or fence its owner with it."""
