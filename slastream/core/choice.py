@@ -88,7 +88,7 @@ class Chooser:
             self._by_value.setdefault((name, value), []).append(policy)
 
     def terms(
-        self, attributes: Mapping[str, str | None], at: Instant
+        self, attributes: Mapping[str, object], at: Instant
     ) -> tuple[Terms, Terms, Terms]:
         """Return the terms of response, plan and resolution for a ticket with these attributes.
 
@@ -104,19 +104,20 @@ class Chooser:
         return found
 
     def _choose(
-        self, attributes: Mapping[str, str | None], at: Instant
+        self, attributes: Mapping[str, object], at: Instant
     ) -> tuple[Terms, Terms, Terms]:
         matching = self._matching(attributes, at)
         if not matching:
             return self._uncovered
-        priority = fold_text(attributes.get("priority") or "")
+        told = attributes.get("priority")
+        priority = fold_text(told) if isinstance(told, str) else ""
         return (
             self._one(matching, Indicator.RESPONSE, priority),
             self._one(matching, Indicator.PLAN, priority),
             self._one(matching, Indicator.RESOLUTION, priority),
         )
 
-    def _matching(self, attributes: Mapping[str, str | None], at: Instant) -> list[Policy]:
+    def _matching(self, attributes: Mapping[str, object], at: Instant) -> list[Policy]:
         folded = _folded(attributes)
         candidates = list(self._open)
         for pair in folded.items():
@@ -132,7 +133,7 @@ class Chooser:
             )
         return terms_of(winner, indicator, target_of(winner, indicator, priority))
 
-    def considered(self, attributes: Mapping[str, str | None], at: Instant) -> list[Considered]:
+    def considered(self, attributes: Mapping[str, object], at: Instant) -> list[Considered]:
         """Return every policy with the reason why it won or lost, best first (D47)."""
         folded = _folded(attributes)
         verdicts: list[Considered] = []
@@ -152,7 +153,7 @@ class Chooser:
         return verdicts
 
 
-def _folded(attributes: Mapping[str, str | None]) -> dict[str, str]:
+def _folded(attributes: Mapping[str, object]) -> dict[str, str]:
     """Return the texts among the attributes, folded: a source's own verdict (`reported`) is none."""
     return {
         name: fold_text(value)

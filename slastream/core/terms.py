@@ -85,14 +85,11 @@ def reconsider(ticket: Fold, clock: Clock, at: Instant, books: TenantBooks) -> N
     attributes = ticket.attributes
     terms = version.chooser.terms(attributes, clock.started)[clock.indicator]
     if terms.options.merge == "inherit_strictest_target":
-        inherited = [
-            version.chooser.terms({**attributes, "priority": priority}, clock.started)
-            for priority in attributes.get("absorbed_priorities", ())
-        ]
-        terms = min(
-            [terms, *(other[clock.indicator] for other in inherited)],
-            key=lambda each: _length(each, clock, books),
-        )
+        for priority in attributes.get("absorbed_priorities", ()):
+            inherited = version.chooser.terms({**attributes, "priority": priority}, clock.started)
+            other = inherited[clock.indicator]
+            if _length(other, clock, books) < _length(terms, clock, books):
+                terms = other
     if clock.indicator == RESPONSE and attributes.get("response") == "skip":
         terms = terms._replace(target=None)
     if retarget(ticket, clock, at, terms, version.book.version, books):
