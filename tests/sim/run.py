@@ -2,9 +2,9 @@
 
 The engine is the real one. Around it, and seeded: a log whose transactions abort or commit without an
 answer, workers that crash at any point of a step, lose their disk or come back with an old one, owners
-that have been replaced and do not know it, events that come late, twice and out of order. After every
-step the promises of the architecture hold; when the faults stop, what was announced is what the model
-of a ticket says.
+that have been replaced and do not know it, events that come late, twice and out of order, tickets that
+are erased on request. After every step the promises of the architecture hold; when the faults stop,
+what was announced is what the model of a ticket says, and nothing is left of what was erased.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from slastream.core.instant import Instant, parse_instant
 from slastream.core.policy import Book
 from slastream.engine.effects import Effects, Record
 from slastream.engine.partition import Partition
-from slastream.engine.row import deadline_of
+from slastream.engine.row import deadline_of, decode_row
 from slastream.engine.store import MemoryStore
 from tests.property.ticket_model import MINUTE, Story, play
 from tests.property.ticket_oracle import (
@@ -193,22 +193,39 @@ class World:
         self.end = max(story["end"] for story in self.stories.values())
         for story in self.stories.values():
             story["end"] = self.end
+        # Of another generator, so that what a seed drew before it draws still.
+        told = Random(f"erased/{self.seed}")
+        self.erased: dict[str, Instant] = {
+            ticket: START + told.randint(0, self.end) * MINUTE
+            for ticket in self.stories
+            if told.random() < 0.15
+        }
         self.book = book_of(first, grace=self.seed % 2 * GRACE, settle=SETTLE)
         self.log = Log(self.rng, faulty=self.faulty)
         self.disks: list[MemoryStore] = []
         self.zombie: Worker | None = None
         self.now: Instant = 0
 
-    def workload(self) -> list[tuple[Instant, str, dict[str, Any]]]:
-        """Return all events with their log times, in the order in which the broker appends them."""
-        told = [
+    def workload(self) -> list[tuple[Instant, str, dict[str, Any] | None]]:
+        """Return all events with their log times, in the order in which the broker appends them.
+
+        None stands for the request to erase the ticket.
+        """
+        told: list[tuple[Instant, str, dict[str, Any] | None]] = [
             (now, ticket, event)
             for ticket, story in self.stories.items()
             for now, event in arrivals(story, self.rng, self.rng.randint(0, 2))
         ]
+        told += [(now, ticket, None) for ticket, now in self.erased.items()]
         return sorted(told, key=lambda each: each[:2])
 
-    def append(self, now: Instant, ticket: str, event: dict[str, Any]) -> None:
+    def append(self, now: Instant, ticket: str, event: dict[str, Any] | None) -> None:
+        if event is None:
+            key = key_of(ticket)
+            headers = tuple(wire.erasure(key, ticket, now))
+            self.log.journal.append(Record(len(self.log.journal), now, key, None, headers))
+            self.log.faults["erased on request"] += 1
+            return
         told = event_of(event, ticket)
         self.log.journal.append(
             Record(len(self.log.journal), now, wire.event_key(told), wire.encode_event(told))
@@ -294,23 +311,35 @@ class World:
     def compare_clocks(self, worker: Worker) -> None:
         """Check the clocks of every ticket against the model."""
         for ticket, story in self.stories.items():
-            key = f"acme/desk/{ticket}".encode()
+            key = key_of(ticket)
+            if ticket in self.erased:
+                row = decode_row(worker.store.get(key) or b"")
+                assert row.erased, f"ticket {ticket} is there again"
+                left = row.facts or row.told_attributes or row.fold.clocks
+                assert not left, f"of ticket {ticket} is left {left}"
+                assert self.log.consumer.clocks[key] is None, f"ticket {ticket} has clocks"
+                continue
             found = differences(read(story, worker.store, Books(self.book), key), play(story))
             assert not found, "\n".join([f"ticket {ticket}", tell(story), *found])
 
     def compare_announced(self) -> None:
         """Check what a consumer believes of every ticket against the model."""
         end = START + self.end * MINUTE
-        alarms, outcomes = set(), {}
+        alarms, outcomes, consumer = set(), {}, self.log.consumer
         for ticket, story in self.stories.items():
             key = f"acme/desk/{ticket}"
+            if ticket in self.erased:
+                # What was decided before stays; what stood is cleared.
+                open_ = [each for each in consumer.open if each.startswith(f"{key}/")]
+                assert not open_, f"{open_} of an erased ticket stand"
+                outcomes |= {each: o for each, o in consumer.outcomes.items() if each[0] == ticket}
+                continue
             for clock in play(story)["clocks"]:
                 name = clock["indicator"], clock["cycle"]
                 if clock["alarm"]:
                     alarms.add(f"{key}/{name[0]}/{name[1]}/breached")
                 if clock["phase"] == "stopped" and clock["target"] is not None:
                     outcomes[(ticket, *name)] = clock["outcome"]
-        consumer = self.log.consumer
         standing = {
             key
             for key, since in consumer.open.items()
@@ -318,7 +347,13 @@ class World:
         }
         assert standing == alarms, f"standing {standing ^ alarms} differ"
         decided = {name: told for name, told in consumer.outcomes.items() if told != "retracted"}
+        outcomes = {name: told for name, told in outcomes.items() if told != "retracted"}
         assert decided == outcomes, f"outcomes {decided} are not {outcomes}"
+
+
+def key_of(ticket: str) -> bytes:
+    """Return the key of a ticket of these stories."""
+    return f"acme/desk/{ticket}".encode()
 
 
 def copy_of(store: MemoryStore) -> MemoryStore:

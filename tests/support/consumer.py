@@ -26,9 +26,13 @@ class Consumer:
     open: dict[str, str] = field(default_factory=dict)
     """Incidents by `dedup_key`, with the instant at which they became true."""
     outcomes: dict[tuple[str, str, int], str] = field(default_factory=dict)
+    clocks: dict[bytes, bytes | None] = field(default_factory=dict)
+    """The clocks topic, compacted."""
 
     def read(self, message: Message) -> None:
         """Take one message in."""
+        if message.output == "clocks":
+            self.clocks[message.key] = message.value
         if message.output not in ("alerts", "outcomes"):
             return
         said = decode(message)
