@@ -12,7 +12,7 @@ HISTORIES ?= 5000
 SEEDS     ?= 2000
 ONLY      ?= engine observing book_load calendar sources backtest worker detection gateway
 
-.PHONY: help setup up test lint types unit oracle sim bench format clean
+.PHONY: help setup up test lint types unit oracle sim bench compiled format clean
 
 help: ## print the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,12 +46,21 @@ sim: $(READY) ## a partition under faults in virtual time (SEED=n for one seed, 
 bench: .venv/.bench ## every measurement in bench/, on a quiet machine (ONLY="engine worker" for some)
 	@for name in $(ONLY); do echo "== $$name" >&2; $(BIN)/python -m bench.$$name $(ARGS); done
 
+compiled: $(READY) ## the tests of meaning once more, on a compiled build in build/compiled (needs a C compiler)
+	@rm -rf build/compiled build/wheel
+	@echo "Compiling, about half a minute ..." >&2
+	@HATCH_BUILD_HOOK_ENABLE_MYPYC=true $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -c constraints.txt -w build/wheel .
+	@$(BIN)/python -m zipfile -e build/wheel/slastream-*.whl build/compiled
+	@cp -r tests bench topics deploy docs pyproject.toml README.md build/compiled
+	@cd build/compiled && $(CURDIR)/$(BIN)/python -c 'import slastream.core.alert as it; assert it.__file__.endswith((".so", ".pyd")), it.__file__'
+	@cd build/compiled && $(CURDIR)/$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not interpreted" tests/unit/core tests/unit/engine tests/unit/offline tests/golden tests/property tests/sim $(ARGS)
+
 format: $(READY) ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean: ## remove .venv and every cache of this folder
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache var
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build var
 
 # The stamp is older than its sources when a pin changes: the next verb installs again.
 $(READY): pyproject.toml constraints.txt

@@ -180,6 +180,7 @@ class BrokenOnce(Books):
         return super().of(tenant)
 
 
+@pytest.mark.interpreted
 def test_a_failure_later_in_the_batch_does_not_bring_it_back() -> None:
     """A record that trips a bug is undone by taking its ticket's records again, the erasure with them."""
     desk = Desk(PROMISE).feed(CREATED)

@@ -106,6 +106,7 @@ def test_a_ticket_with_too_many_events_is_bounded() -> None:
     assert desk.snapshot()["state"] == "new"
 
 
+@pytest.mark.interpreted
 def test_a_bug_of_ours_costs_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """A record that trips a bug goes to the dead letters; its ticket is marked, the others are judged."""
     import slastream.engine.partition as module
@@ -135,6 +136,7 @@ def test_a_bug_of_ours_costs_one_record(monkeypatch: pytest.MonkeyPatch) -> None
     assert desk.snapshot("2")["state"] == "new"
 
 
+@pytest.mark.interpreted
 def test_what_a_failing_record_leaves_behind_is_what_stood_before_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
