@@ -1,25 +1,13 @@
-"""How fast a sender may be, and how many bytes may be under way. Knows numbers, no clock, no HTTP."""
+"""How many bytes may be under way; how fast a sender may be is `slastream.core.bucket`.
+
+Knows numbers, no clock, no HTTP.
+"""
 
 from __future__ import annotations
 
+from slastream.core.bucket import Bucket
 
-class Bucket:
-    """A token bucket: `rate` a second in the long run, `burst` at once."""
-
-    def __init__(self, rate: float, burst: float) -> None:
-        self.rate = rate
-        self.burst = burst
-        self._level = burst
-        self._at = 0.0
-
-    def take(self, now: float) -> float:
-        """Take one; returns 0, or the seconds after which to ask again. `now` in seconds."""
-        self._level = min(self.burst, self._level + max(0.0, now - self._at) * self.rate)
-        self._at = now
-        if self._level >= 1.0:
-            self._level -= 1.0
-            return 0.0
-        return (1.0 - self._level) / self.rate
+__all__ = ["Bucket", "Budget", "Hold"]
 
 
 class Budget:
