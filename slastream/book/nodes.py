@@ -30,14 +30,14 @@ _TAGS = {ScalarNode: ("text", "plain"), MappingNode: ("mapping",), SequenceNode:
 class BookErrors(Misconfigured):
     """Everything that is wrong with a book, each mistake with its file, line and key.
 
-    `problems` holds them in the order of the files.
+    `problems` holds them in the order of the files; `what` names a file that is no book.
     """
 
-    def __init__(self, problems: list[Misconfigured]) -> None:
+    def __init__(self, problems: list[Misconfigured], what: str = "the policy book") -> None:
         lines = [str(problem) for problem in problems[:SHOWN]]
         if len(problems) > SHOWN:
             lines.append(f"and {len(problems) - SHOWN} more")
-        many = f"{len(problems)} mistakes in the policy book:\n  "
+        many = f"{len(problems)} mistakes in {what}:\n  "
         super().__init__(lines[0] if len(problems) == 1 else many + "\n  ".join(lines))
         self.problems = problems
 
