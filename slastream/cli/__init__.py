@@ -24,6 +24,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "replay": ("slastream.cli.replay", "Publish a file of ticket events to Kafka."),
     "sources": ("slastream.cli.sources", "Which ticket systems are read, and how to wire one up."),
     "gateway": ("slastream.cli.gateway", "Receive webhooks and write them to the raw topics."),
+    "notify": ("slastream.cli.notify", "Tell PagerDuty, Alertmanager, Slack, Teams, a webhook."),
     "dlq": ("slastream.cli.dlq", "List dead letters, show one, send corrected ones again."),
     "board": ("slastream.cli.board", "A web page of what is about to break, and of what was kept."),
     "forget": ("slastream.cli.forget", "Erase a client's data on request, and say what is left."),

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from slastream import metrics
 from slastream.gateway import counts
+from slastream.notify import counts as notify_counts
 from slastream.observe.owned import FAMILIES
 
 ROOT = Path(__file__).parents[2]
@@ -44,9 +45,9 @@ def tool(name: str) -> str:
 
 
 def exposed(*registries: CollectorRegistry) -> dict[str, Exposed]:
-    """Return the metrics of these registries, by default of worker and gateway, by their full names."""
+    """Return the metrics of these registries, by default of worker, gateway and notify, by their full names."""
     found = {}
-    for registry in registries or (metrics.REGISTRY, counts.REGISTRY):
+    for registry in registries or (metrics.REGISTRY, counts.REGISTRY, notify_counts.REGISTRY):
         for collector in list(registry._collector_to_names):
             for family in getattr(collector, "describe", collector.collect)():
                 labels = tuple(getattr(collector, "_labelnames", ()))

@@ -1,0 +1,119 @@
+"""`slastream notify`: alerts, and what clears them, to those who must act."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from slastream.cli.console import fail, format_option, note, show
+from slastream.core.errors import Misconfigured
+from slastream.settings import Settings
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group("notify")
+def command() -> None:
+    """Tell PagerDuty, Alertmanager, Slack, Teams, or a signed webhook.
+
+    FILE lists the routes: who is told which alerts. Each is a consumer group of its own.
+    """
+
+
+@command.command("run")
+@click.argument("file", type=_FILE)
+@click.option("--broker", help="Bootstrap servers, host:port, separated by commas.")
+@click.option("--prefix", help="What all topic names begin with.")
+@click.option("--app-id", help="What the routes' consumer groups begin with.")
+@click.option(
+    "--time", type=click.Choice(["wall", "log"]),
+    help="log: these are the topics of a simulated run; only routes with simulated: true tell.",
+)  # fmt: skip
+@click.option("--web-host", help="Where /livez, /readyz and /metrics are; loopback, else.")
+@click.option(
+    "--web-port", type=click.IntRange(0, 65535), default=6068, show_default=True,
+    envvar="SLASTREAM_WEB_PORT", show_envvar=True,
+    help="Port of /livez, /readyz and /metrics; 0 for none. A worker's is another.",
+)  # fmt: skip
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
+def run(file: Path, **flags: Any) -> None:
+    """Tell the receivers of FILE until SIGTERM or SIGINT.
+
+    At least once: what is told twice bears the id under which its receiver folds it. What a
+    receiver refuses becomes a dead letter.
+    """
+    settings = Settings.from_environment(**flags)
+    from slastream.cli.worker import set_up_logging
+    from slastream.notify.routes import load
+    from slastream.notify.service import serve
+
+    routes = load(file)
+    set_up_logging(settings.log_level)
+    try:
+        import uvloop
+    except ImportError:
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        code = runner.run(serve(settings, routes))
+    sys.exit(code)
+
+
+@command.command("check")
+@click.argument("file", type=_FILE)
+@format_option
+def check(file: Path, form: str) -> None:
+    """Read FILE and the secrets it names, and list its routes. Nothing is sent."""
+    from slastream.notify.post import tls
+    from slastream.notify.routes import load
+    from slastream.notify.service import group_of
+
+    settings = Settings.from_environment()
+    routes = load(file)
+    for route in routes:
+        tls(route)
+    rows = [
+        {
+            "route": route.name,
+            "kind": route.kind,
+            "receiver": route.shown,
+            "when": "; ".join(f"{name} {'|'.join(told)}" for name, told in route.when.items())
+            or "always",
+            "a second": route.rate,
+            "at once": route.burst,
+            "group": group_of(settings, route.name),
+        }
+        for route in routes
+    ]
+    show(rows, form)
+
+
+@command.command("test")
+@click.argument("file", type=_FILE)
+@click.option("--route", "name", required=True, help="The route to try.")
+@click.option("--clear", is_flag=True, help="Send what clears the test message, too.")
+def test(file: Path, name: str, clear: bool) -> None:
+    """Send one message to a route of FILE, marked as a test. Kafka is not asked.
+
+    Exit code 1 when the receiver does not take it.
+    """
+    from slastream.notify.post import DONE
+    from slastream.notify.routes import load
+    from slastream.notify.trial import tried
+
+    routes = {route.name: route for route in load(file)}
+    if name not in routes:
+        raise Misconfigured(
+            f"there is no route {name!r}", where=str(file), hint=f"one of {', '.join(routes)}"
+        )
+    for cleared in (False, True) if clear else (False,):
+        answer = asyncio.run(tried(routes[name], clear=cleared))
+        if answer.outcome != DONE:
+            fail(f"{name} did not take it: {answer.detail} [{answer.reason}]")
+            sys.exit(1)
+        note(f"{name} took {'what clears it' if cleared else 'the test message'}.")
