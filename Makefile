@@ -47,11 +47,12 @@ bench: .venv/.bench ## every measurement in bench/, on a quiet machine (ONLY="en
 	@for name in $(ONLY); do echo "== $$name" >&2; $(BIN)/python -m bench.$$name $(ARGS); done
 
 compiled: $(READY) ## the tests of meaning once more, on a compiled build in build/compiled (needs a C compiler)
-	@rm -rf build/compiled build/wheel
+	@rm -rf build && mkdir -p build/source
+	@cp -r pyproject.toml README.md LICENSE slastream topics deploy build/source
 	@echo "Compiling, about half a minute ..." >&2
-	@HATCH_BUILD_HOOK_ENABLE_MYPYC=true $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -c constraints.txt -w build/wheel .
+	@HATCH_BUILD_HOOK_ENABLE_MYPYC=true $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -c constraints.txt -w build/wheel build/source
 	@$(BIN)/python -m zipfile -e build/wheel/slastream-*.whl build/compiled
-	@cp -r tests bench topics deploy docs pyproject.toml README.md build/compiled
+	@cp -r tests bench topics deploy docs pyproject.toml README.md Makefile build/compiled
 	@cd build/compiled && $(CURDIR)/$(BIN)/python -c 'import slastream.core.alert as it; assert it.__file__.endswith((".so", ".pyd")), it.__file__'
 	@cd build/compiled && $(CURDIR)/$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not interpreted" tests/unit/core tests/unit/engine tests/unit/offline tests/golden tests/property tests/sim $(ARGS)
 
