@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from slastream.cli.console import format_option, note, show
 from slastream.kafka import acls as permissions
-from slastream.kafka import admin, render
+from slastream.kafka import admin, compat, render, topics
 from slastream.kafka.plan import Wanted, plan
 from slastream.kafka.security import client_options
 from slastream.kafka.topics import DEFAULT_PARTITIONS
@@ -125,6 +126,27 @@ def diff(broker: str | None, apply: bool, form: str, **options: Any) -> None:
 def render_(form: str, **options: Any) -> None:
     """Render the topics for Strimzi, Jikkou, AsyncAPI or a page."""
     click.echo(render.FORMATS[form](_plan(**options)), nl=False)
+
+
+@command.command("compat")
+@click.argument(
+    "old", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+@format_option
+def compat_(old: Path | None, form: str) -> None:
+    """Tell what breaks those who read what OLD promised. Exit code 1 if anything does.
+
+    OLD is a folder of topic files with their schemas, those of the last release unless given.
+    """
+    place = old or topics.released()
+    found = compat.breaks(place)
+    show([{"topic": each.topic, "where": each.where, "what": each.what} for each in found], form)
+    note(
+        f"{len(found)} breaks since {place.name}."
+        if found
+        else f"Nothing breaks since {place.name}."
+    )
+    sys.exit(1 if found else 0)
 
 
 @command.command("acls")

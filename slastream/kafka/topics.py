@@ -59,10 +59,20 @@ def folder() -> Path:
     raise Misconfigured("the topic files are missing", hint="install slastream again")
 
 
+def released() -> Path:
+    """Where the topic files of the last release are kept, as they were then."""
+    kept = [place for place in (folder() / "released").iterdir() if place.is_dir()]
+    return max(kept, key=lambda place: [int(part) for part in place.name.split(".")])
+
+
 @cache
-def load() -> tuple[Topic, ...]:
-    """Every topic, in the order in which a ticket passes them."""
-    return tuple(_read(folder() / f"{short}.yaml", short) for short in ORDER)
+def load(place: Path | None = None) -> tuple[Topic, ...]:
+    """Every topic, in the order in which a ticket passes them; of another release where `place` is it.
+
+    Of another release those that it has: a topic may have come since.
+    """
+    files = [((place or folder()) / f"{short}.yaml", short) for short in ORDER]
+    return tuple(_read(file, short) for file, short in files if place is None or file.is_file())
 
 
 def topic(short: str) -> Topic:
@@ -73,9 +83,9 @@ def topic(short: str) -> Topic:
     raise KeyError(short)
 
 
-def schema(file: str) -> dict[str, Any]:
+def schema(file: str, place: Path | None = None) -> dict[str, Any]:
     """One JSON Schema, by the name that a topic's `events` give."""
-    document: dict[str, Any] = orjson.loads((folder() / file).read_bytes())
+    document: dict[str, Any] = orjson.loads(((place or folder()) / file).read_bytes())
     return document
 
 
