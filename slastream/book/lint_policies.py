@@ -10,7 +10,7 @@ from slastream.book.loading import Loaded
 from slastream.core.calendar import Calendar
 from slastream.core.coverage import coverage
 from slastream.core.instant import DAY, HOUR, Instant, Millis, format_duration, format_instant
-from slastream.core.policy import Book, Policy, Target, fold_text
+from slastream.core.policy import Book, Policy, SourceMapping, Target, fold_text
 
 LINTS: dict[str, str] = {
     "no-policies": "A book without policies judges nothing.",
@@ -21,6 +21,7 @@ LINTS: dict[str, str] = {
     "level-before-start": "A warning that is due before the ticket is even created.",
     "levels-without-target": "Levels or objectives of something that has no target.",
     "priority-never-given": "A target for a priority that no source of the book produces.",
+    "client-never-given": "A policy asks for a client that no source calls so.",
 }
 
 _SPECIFICITY = ("contract", "client", "site", "service", "type", "priority")
@@ -34,6 +35,7 @@ def policies(loaded: Loaded) -> Iterator[Finding]:
         yield Finding("no-policies", places.file, "policies", "the book promises nothing")
     yearly: dict[str, tuple[Millis, int]] = {}
     produced = _produced(book)
+    named = {name: _Names(source) for name, source in book.sources.items()}
     for policy in book.policies:
         where, key = places.policies[policy.name], f"policies.{policy.name}"
         yield from _validity(policy, where, key)
@@ -43,6 +45,7 @@ def policies(loaded: Loaded) -> Iterator[Finding]:
                 yearly[policy.calendar] = _covered(book, policy.calendar)
             yield from _reach(policy, where, key, yearly[policy.calendar])
         yield from _priorities(policy, where, key, produced)
+        yield from _clients(policy, where, key, named)
     yield from _shadowed(loaded)
 
 
@@ -159,6 +162,35 @@ def _priorities(
                 message = f"no source produces the priority {priority.upper()!r}"
                 inner = f"{key}.targets.{indicator.label}.{priority}"
                 yield Finding("priority-never-given", where, inner, message, f"produced: {shown}")
+
+
+class _Names:
+    """What one source calls its clients, and what the book calls them."""
+
+    def __init__(self, source: SourceMapping) -> None:
+        self.map = source.clients
+        self.given = {fold_text(name) for name in source.clients.values()}
+
+
+def _clients(policy: Policy, where: str, key: str, named: dict[str, _Names]) -> Iterator[Finding]:
+    """Yield the clients of a policy that no map yields, unless a source without a map may tell of them.
+
+    A name that a map takes away is one of its source alone, so it is told of in any case.
+    """
+    asked = policy.when.get("source")
+    names = {name: it for name, it in named.items() if not asked or fold_text(name) in asked}
+    closed = bool(names) and all(it.map for it in names.values())
+    for client in policy.when.get("client", ()):
+        if any(client in it.given for it in names.values()):
+            continue
+        source = next((name for name, it in names.items() if client in it.map), None)
+        if source is not None:
+            message = f"{client!r} is a name of {source} alone"
+            hint = f"write {names[source].map[client]!r}, as sources.{source}.clients has it"
+            yield Finding("client-never-given", where, f"{key}.when.client", message, hint)
+        elif closed:
+            message = f"no source's clients: names a client {client!r}"
+            yield Finding("client-never-given", where, f"{key}.when.client", message)
 
 
 def _shadowed(loaded: Loaded) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ StatusKey = tuple[str, str, str]
 
 _STATUSES = ("statuses", "sub_statuses")
 _SHARED = ("timezone", *_STATUSES, "boards", "priorities", "matrix", "assigned_is_responded")
-SOURCE_FIELDS = ("preset", *_SHARED)
+SOURCE_FIELDS = ("preset", *_SHARED, "clients")
 PRESET_FIELDS = ("preset", "title", *_SHARED, "unmapped")
 
 
@@ -34,6 +34,7 @@ class Words:
     statuses: dict[StatusKey, Mapped] = field(default_factory=dict)
     priorities: dict[str, str] = field(default_factory=dict)
     matrix: dict[tuple[str, str], str] = field(default_factory=dict)
+    clients: dict[str, str] = field(default_factory=dict)
     timezone: str | None = None
     assigned_is_responded: bool = False
     written: dict[StatusKey, tuple[str, str]] = field(default_factory=dict)
@@ -79,6 +80,7 @@ def read_source(reader: Reader, node: Node, key: str) -> tuple[SourceMapping, Wo
         base = preset(name) if name else base
     own = Words(timezone=base.timezone, assigned_is_responded=base.assigned_is_responded)
     _read_shared(reader, fields, key, own)
+    _read_clients(reader, fields, key, own)
     mapping = SourceMapping(
         statuses=MappingProxyType(_override(base.statuses, own.statuses)),
         priorities=MappingProxyType(base.priorities | own.priorities),
@@ -86,6 +88,7 @@ def read_source(reader: Reader, node: Node, key: str) -> tuple[SourceMapping, Wo
         timezone=own.timezone,
         assigned_is_responded=own.assigned_is_responded,
         matrix=MappingProxyType(base.matrix | own.matrix),
+        clients=MappingProxyType(own.clients),
     )
     return mapping, own
 
@@ -127,6 +130,19 @@ def _read_shared(reader: Reader, fields: dict[str, Node], key: str, found: Words
                 name = reader.text(value, f"{at}matrix.{impact}.{urgency}")
                 if name is not None:
                     found.matrix[fold_text(impact), fold_text(urgency)] = name
+
+
+def _read_clients(reader: Reader, fields: dict[str, Node], key: str, found: Words) -> None:
+    """Read `clients`, which no preset has: whom a source serves is a site's own."""
+    if (node := fields.get("clients")) is None:
+        return
+    for raw, name_node, value in reader.pairs(node, f"{key}.clients"):
+        inner, folded = f"{key}.clients.{raw}", fold_text(raw)
+        if (name := reader.text(value, inner)) is None:
+            continue
+        if found.clients.setdefault(folded, name) != name:
+            message = f"the client is named twice, {found.clients[folded]!r} too"
+            reader.wrong(name_node, inner, message, "case and blanks make no difference")
 
 
 def _read_statuses(

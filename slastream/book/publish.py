@@ -107,7 +107,7 @@ def _plain_rule(rule: DayRule) -> dict[str, Any]:
 
 
 def _plain_source(source: SourceMapping) -> dict[str, Any]:
-    return {
+    plain = {
         "preset": source.preset,
         "timezone": source.timezone,
         "assigned_is_responded": source.assigned_is_responded,
@@ -118,6 +118,9 @@ def _plain_source(source: SourceMapping) -> dict[str, Any]:
         "priorities": dict(source.priorities),
         "matrix": {_JOIN.join(key): name for key, name in source.matrix.items()},
     }
+    if source.clients:  # younger than the format: a book without it keeps its hash
+        plain["clients"] = dict(source.clients)
+    return plain
 
 
 def _plain_policy(policy: Policy) -> dict[str, Any]:
@@ -222,6 +225,7 @@ def _source(plain: dict[str, Any]) -> SourceMapping:
         timezone=plain["timezone"],
         assigned_is_responded=plain["assigned_is_responded"],
         matrix=MappingProxyType(matrix),
+        clients=MappingProxyType(plain.get("clients", {})),
     )
 
 

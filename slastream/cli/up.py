@@ -29,7 +29,7 @@ from slastream.cli.watching import Screen, Watch
 from slastream.core.errors import Misconfigured
 from slastream.core.instant import Instant, Millis
 from slastream.demo.day import Delivery, generated_day
-from slastream.demo.desk import BY_KAFKA, ENDS, SOURCES, TITLES, ZONE, ZONES
+from slastream.demo.desk import BY_KAFKA, ENDS, SOURCES, ZONE, ZONES
 from slastream.demo.spell import TENANT
 from slastream.kafka import admin, ports
 from slastream.kafka.local import LocalBroker
@@ -178,7 +178,7 @@ async def _look(wanted: Plan, address: str, folder: Path) -> None:
             board,
             senders,
             Feed(client, settings.topic("tickets"), name, senders) as feed,
-            Watch(client, settings, tally, screen, TITLES) as watch,
+            Watch(client, settings, tally, screen) as watch,
         ):
             run = _Run(wanted, day, settings.prefix, feed, watch, screen)
             note(f"The board, for your browser: http://127.0.0.1:{port}/")

@@ -70,16 +70,10 @@ class Watch:
     """A read-committed consumer of alerts, outcomes and dead letters. Use it as `async with`."""
 
     def __init__(
-        self,
-        client: Mapping[str, Any],
-        settings: Settings,
-        tally: Tally,
-        screen: Screen,
-        titles: Mapping[str, str],
+        self, client: Mapping[str, Any], settings: Settings, tally: Tally, screen: Screen
     ) -> None:
-        """`titles` are what people call a client that a ticket system has another name for."""
         self._topics = {settings.topic(name): name for name in ("alerts", "outcomes", "dlq")}
-        self._tally, self._screen, self._titles = tally, screen, titles
+        self._tally, self._screen = tally, screen
         self._news = asyncio.Event()
         self._consumer = AIOKafkaConsumer(
             *self._topics,
@@ -118,7 +112,6 @@ class Watch:
             self._tally.dead_letter(headers.get("sla-reason", b"unknown").decode())
             return
         value = orjson.loads(record.value)
-        value["client"] = self._titles.get(value.get("client"), value.get("client"))
         if name == "outcomes":
             self._tally.outcome(value)
             return

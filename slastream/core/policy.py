@@ -151,6 +151,8 @@ class SourceMapping:
     statuses: MappingProxyType[tuple[str, str, str], Mapped] = field(default_factory=_empty)
     priorities: MappingProxyType[str, str] = field(default_factory=_empty)
     """Folded raw priority -> the priority of the book's targets."""
+    clients: MappingProxyType[str, str] = field(default_factory=_empty)
+    """Folded name or id of a client in the source -> the one name that the book has for it."""
     preset: str | None = None
     timezone: str | None = None
     assigned_is_responded: bool = False

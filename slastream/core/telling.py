@@ -34,6 +34,8 @@ def tell(ticket: Fold, fact: Fact, told: Sequence[dict[str, Any]], version: Vers
         if name == "priority":
             attributes["raw_priority"] = value
             value = _priority(value, version, ticket.source)
+        elif name == "client":
+            value = _client(value, version, ticket.source)
         if attributes.get(name) != value:
             attributes[name] = value
             changed = True
@@ -54,6 +56,13 @@ def _priority(raw: str | None, version: Version, source: str) -> str | None:
     if raw is None:
         return None
     return version.mapping(source).priorities.get(fold_text(raw), raw)
+
+
+def _client(raw: str | None, version: Version, source: str) -> str | None:
+    """Return the one name that the book has for a source's client."""
+    if raw is None:
+        return None
+    return version.mapping(source).clients.get(fold_text(raw), raw)
 
 
 def _absorb(

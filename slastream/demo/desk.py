@@ -104,8 +104,6 @@ BY_KAFKA = ("canonical", "debezium", "servicenow")
 ZONES = {
     system.source: system.zone for client in CLIENTS for system in client.systems if system.zone
 }
-TITLES = {system.client: client.title for client in CLIENTS for system in client.systems}
-"""What a system calls a client -> what people call it."""
 
 TEAMS: dict[str, tuple[str, ...]] = {
     "network": ("maalto", "bsorel"),

@@ -22,11 +22,12 @@ calendars:
     timezone: Europe/Paris
     open: {mon-fri: ["08:30-12:30", "13:30-18:00"]}
 sources:
-  connectwise: {preset: connectwise}
-  jira: {preset: jira}
+  connectwise: {preset: connectwise, clients: {HARBOURDENTAL: Harbour Dental}}
+  jira: {preset: jira, clients: {Harbour: Harbour Dental}}
   servicenow: {preset: servicenow}
 policies:
-  - name: everyone
+  - name: harbour
+    when: {client: Harbour Dental}
     calendar: paris
     targets:
       response: {P1: PT10M, P2: PT30M}
@@ -59,6 +60,7 @@ def connectwise(number: int, step: Step) -> dict[str, Any]:
     entity = {
         "id": 714502,
         "board": {"name": "Service Desk"},
+        "company": {"id": 250, "identifier": "HARBOURDENTAL", "name": "Harbour Dental Ltd"},
         "status": {"id": 100 + number, "name": status},
         "priority": {
             "name": ("", "Priority 1 - Emergency", "Priority 2 - Quick Response")[priority]
@@ -85,6 +87,7 @@ def jira(number: int, step: Step) -> dict[str, Any]:
         "priority": {"name": ("", "Highest", "High")[priority]},
         "assignee": agent if assigned else None,
         "resolution": {"name": "Done"} if status in DONE else None,
+        "customfield_10002": [{"id": "31", "name": "Harbour"}],
     }
     return {
         "timestamp": parse_instant(at),
@@ -104,6 +107,7 @@ def servicenow(number: int, step: Step) -> dict[str, Any]:
         "hold_reason": reason,
         "priority": priority,
         "assigned_to": "5137" if assigned else "",
+        "company": "Harbour Dental",
         "opened_at": CREATED.replace("Z", ".000Z"),
         "sys_updated_on": at.replace("Z", ".000Z"),
         "sys_updated_by": "maalto",
@@ -136,6 +140,7 @@ def test_three_desks_tell_one_story(tmp_path: Path) -> None:
     told = {source: clocks(tmp_path, source, tell) for source, tell in DESKS.items()}
 
     assert len(told["connectwise"]) == 3
+    assert {"Harbour Dental"} == {row["client"] for row in told["connectwise"]}
     assert told["connectwise"] == told["jira"]
     assert told["connectwise"] == told["servicenow"]
 

@@ -95,6 +95,12 @@ CASES: dict[str, tuple[str, str]] = {
         + policies("name: x, calendar: 24x7, targets: {plan: {P1: PT1H, P7: PT2H}}"),
         "policies.x.targets.plan.p7: no source produces the priority 'P7' (produced: P1)",
     ),
+    "client-never-given": (
+        'sources: {d: {clients: {"14": Maison Verte}}}\n'
+        + policies("name: x, calendar: 24x7, when: {client: [Maison Verte, 14, Leith]}"),
+        "policies.x.when.client: '14' is a name of d alone"
+        " (write 'Maison Verte', as sources.d.clients has it)",
+    ),
     "calendar-unused": (
         'calendars: {c: {timezone: UTC, open: {mon: ["09:00-10:00"]}}}\n' + ONE,
         "book.yaml:4: calendars.c: nothing uses the calendar 'c' [calendar-unused]",
@@ -120,6 +126,23 @@ def test_a_lint(tmp_path: Path, code: str, text: str, message: str) -> None:
     ]
 
     assert any(message in line for line in said), said
+
+
+def test_a_client_may_be_told_of_by_a_source_without_names_for_it(tmp_path: Path) -> None:
+    """A name that no map yields is a mistake only where every source that may tell of it has a map."""
+    asked = policies("name: x, calendar: 24x7, when: {client: Leith}")
+    mapped = "sources: {a: {clients: {L: Leith Motors}}, b: {preset: jira%s}}\n" + asked
+    narrow = asked.replace("client: Leith", "client: Leith, source: a")
+
+    def told(text: str) -> list[str]:
+        return [it.message for it in findings(tmp_path, text) if it.code == "client-never-given"]
+
+    assert not told(mapped % "")
+    assert told(mapped % ", clients: {M: Leith Mills}") == [
+        "no source's clients: names a client 'leith'"
+    ]
+    assert told(mapped.replace(asked, narrow) % "")
+    assert not told(mapped.replace("Leith Motors", "LEITH") % "")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import pytest
 
-from slastream.book import from_published, load, publishable
+from slastream.book import from_published, load, publishable, to_published
 from slastream.core.calendar import DayRule, HolidayRule
 from slastream.core.errors import Misconfigured
 from slastream.core.event import State
@@ -309,6 +309,27 @@ def test_a_book_goes_over_its_preset(tmp_path: Path) -> None:
     assert ("servicenow", "Europe/Paris") == (found.preset, found.timezone)
 
 
+def test_clients_have_one_name(tmp_path: Path) -> None:
+    """A source's names and numbers of clients are read without regard to case, and kept as written."""
+    found = book(
+        tmp_path,
+        """
+        sources:
+          cw:
+            preset: connectwise
+            clients: {HARBOURDENTAL: Harbour Dental, "Harbour  dental Ltd": Harbour Dental, 311: Leith}
+          jira: {preset: jira}
+        """,
+    ).sources
+
+    assert {
+        "harbourdental": "Harbour Dental",
+        "harbour dental ltd": "Harbour Dental",
+        "311": "Leith",
+    } == found["cw"].clients
+    assert {} == found["jira"].clients
+
+
 def test_a_preset_is_used_only_where_it_is_written(tmp_path: Path) -> None:
     """A source that is named like a vendor has that vendor's words only if it says so."""
     assert not book(tmp_path, "sources: {jira: {timezone: UTC}}").sources["jira"].statuses
@@ -390,6 +411,20 @@ def test_the_version_follows_the_content(tmp_path: Path) -> None:
     other = book(tmp_path, "policies: [{name: x, calendar: 24x7, targets: {plan: PT2H}}]")
 
     assert one.version == same.version != other.version
+
+
+def test_clients_are_part_of_the_version_where_there_are_any(tmp_path: Path) -> None:
+    """A book from before there was such a map keeps its name; one client more makes a new version."""
+    plain, none, one = (
+        book(tmp_path, f"sources: {{cw: {{timezone: UTC{more}}}}}")
+        for more in ("", ", clients: {}", ", clients: {A: B}")
+    )
+    file = tmp_path / "book.yaml"
+    ((_, published),) = publishable(file)
+
+    assert plain.version == none.version != one.version
+    assert from_published(published) == one
+    assert b"clients" not in to_published(plain)
 
 
 @pytest.mark.parametrize(

@@ -265,6 +265,16 @@ SOURCES = {
         source("assigned_is_responded: yes"),
         "'yes' is neither true nor false (write true or false)",
     ),
+    "client without a name": (
+        source("clients: {HARBOURDENTAL: ~}"),
+        "book.yaml:4: sources.cw.clients.HARBOURDENTAL: expected text, found nothing",
+    ),
+    "client with two names": (
+        source('clients: {Harbour: Harbour Dental, "HARBOUR ": Leith}'),
+        "book.yaml:4: sources.cw.clients.HARBOUR : the client is named twice, 'Harbour Dental' too"
+        " (case and blanks make no difference)",
+    ),
+    "no clients": (source("clients: [a]"), "sources.cw.clients: expected a mapping"),
     "matrix": (source("matrix: {high: P1}"), "sources.cw.matrix.high: expected a mapping"),
 }
 

@@ -116,6 +116,25 @@ def test_raw_priorities_are_mapped() -> None:
     assert desk.clock("resolution").due == "03-02 10:00"
 
 
+def test_a_client_is_read_by_the_book_in_force_at_its_event() -> None:
+    """A name of the source's stays until an event tells whose the ticket is under a book that knows."""
+    names = MappingProxyType({"14": "Maison Verte"})
+    desk = Desk(book(policy(), version="old"))
+    desk.books.add(book(policy(), effective_from="2026-03-04 00:00", version="new", clients=names))
+    desk.say("2026-03-02 09:00", "created", state="new", client="14")
+    desk.say("2026-03-05 09:00", state="in_progress")
+
+    assert desk.snapshot()["client"] == "14"
+
+    desk.say("2026-03-05 10:00", "snapshot", client="14")
+
+    assert desk.snapshot()["client"] == "Maison Verte"
+
+    desk.say("2026-03-05 11:00", client=None)
+
+    assert desk.snapshot()["client"] is None
+
+
 BUSINESS_DAYS = [
     ("2026-03-02 10:00", "P2BD", "same_time", "03-04 10:00"),
     ("2026-03-06 10:00", "P1BD", "same_time", "03-09 10:00"),  # Friday to Monday
