@@ -65,6 +65,7 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> list[Route]:
     elif isinstance(root, MappingNode):
         reader.wrong(root, "", "routes: is missing", "see docs/notify.md for a file of routes")
     if problems:
+        problems.sort(key=_line)
         raise BookErrors(problems, "the file of routes")
     return routes
 
@@ -360,6 +361,10 @@ class _Reading:
 
 _ENCRYPTED = ("pagerduty", "slack", "teams")
 _MORE: tuple[str, ...] = ()
+
+
+def _line(problem: Misconfigured) -> int:
+    return int((problem.where or ":0").rpartition(":")[2])
 
 
 def _route_name(text: str) -> str:

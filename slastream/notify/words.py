@@ -20,6 +20,9 @@ _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
 
+# What would end a link early in somebody's markup, and what a strict reader of addresses refuses.
+_ODD = re.compile(r"[\s<>|\"\\^`{}]|%(?![0-9A-Fa-f]{2})")
+
 
 def plain(text: str, most: int = CLIP) -> str:
     """Return text without invisible marks, on one line, clipped."""
@@ -30,7 +33,7 @@ def plain(text: str, most: int = CLIP) -> str:
 def link(alert: Alert) -> str:
     """Return where a person opens the ticket; "" for what is no http(s) address."""
     url = alert.text("url")
-    if not url or len(url) > 2_000 or _UNSEEN.search(url) or re.search(r"[\s<>|\"]", url):
+    if not url or len(url) > 2_000 or _UNSEEN.search(url) or _ODD.search(url):
         return ""
     try:
         parts = urlsplit(url)

@@ -79,6 +79,6 @@ def record(kind: str, *, offset: int = 0, logged_at: int | None = None, **told: 
     return Record(key, value, headers, offset, now_ms() if logged_at is None else logged_at)
 
 
-def alert(kind: str, **told: Any) -> Alert:
+def alert(kind: str, ticket: str = "714502", **told: Any) -> Alert:
     """Return an alert as `slastream notify` reads it."""
-    return alert_of(record(kind, **told))
+    return alert_of(record(kind, ticket=ticket, **told))

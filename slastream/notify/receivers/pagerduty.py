@@ -56,9 +56,13 @@ def _payload(notice: Notice) -> dict[str, object]:
         "class": f"sla_{alert.level}",
         "custom_details": {
             "alert_id": alert.id,
-            **{name: alert.data[name] for name in _DETAILS if alert.data.get(name) is not None},
+            **{name: _shown_value(alert.data.get(name)) for name in _DETAILS if name in alert.data},
         },
     }
+
+
+def _shown_value(value: object) -> object:
+    return words.plain(value, 500) if isinstance(value, str) else value
 
 
 def _source(alert: Alert) -> str:
