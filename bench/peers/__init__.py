@@ -1,0 +1,1 @@
+"""The same job through slastream and through what people would pick instead."""
