@@ -18,26 +18,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from yaml import MappingNode, Node, ScalarNode
+from yaml import MappingNode, Node
 
 from slastream.book import words
 from slastream.book.nodes import BookErrors, Reader, Wrong, compose, nearest
 from slastream.core.errors import Misconfigured
 from slastream.core.instant import MINUTE, SECOND, Millis
 from slastream.core.policy import fold_text
-from slastream.notify.receivers import KINDS, Kind, pagerduty, webhook
+from slastream.notify.credentials import Credentials
+from slastream.notify.receivers import KINDS, Kind
 from slastream.notify.route import ASKED, Route
-from slastream.notify.secret import SHORTEST, Secret
+from slastream.notify.secret import Secret
 
 FIELDS = (
     "name", "kind", "url", "when", "rate", "burst", "timeout", "give_up_after", "tries", "start",
     "simulated", "ca",
 )  # fmt: skip
-_SECRET = ("file", "env", "literal")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LEVELS = ("at_risk", "breached")
 _INDICATORS = ("response", "plan", "resolution")
 
@@ -80,11 +78,15 @@ class _Reading:
     folder: Path
     environ: Mapping[str, str]
 
+    @property
+    def _credentials(self) -> Credentials:
+        return Credentials(self.reader, self.key, self.folder, self.environ)
+
     def route(self, lines: dict[str, str]) -> Route | None:
         """Read the route; None after a mistake. `lines` are the names that were there before."""
         reader, before = self.reader, len(self.reader.problems)
         kinds = [each.fields for each in KINDS.values()]
-        known = dict.fromkeys((*FIELDS, *(name for names in kinds for name in names), *_MORE))
+        known = dict.fromkeys((*FIELDS, *(name for names in kinds for name in names)))
         fields = reader.fields(self.node, self.key, tuple(known))
         if not isinstance(self.node, MappingNode):
             return None
@@ -112,7 +114,7 @@ class _Reading:
         values: dict[str, Any] = {
             "url": url,
             "shown": shown,
-            "secrets": self._secrets(fields, kind_name),
+            "secrets": self._secrets(fields, kind),
             "when": self._when(fields.get("when")),
             "rate": rate,
             "burst": burst,
@@ -126,7 +128,9 @@ class _Reading:
             "ca_file": self._file(fields, "ca"),
         }
         if "authorization" in fields:
-            values["authorization"] = self._secret(fields["authorization"], "authorization")
+            values["authorization"] = self._credentials.secret(
+                fields["authorization"], "authorization"
+            )
         return {name: value for name, value in values.items() if value is not None}
 
     # -- who it is
@@ -147,133 +151,19 @@ class _Reading:
     def _url(
         self, fields: dict[str, Node], kind_name: str, kind: Kind
     ) -> tuple[Secret | None, str | None]:
-        node = fields.get("url")
-        if node is None:
-            if kind.url:
-                return Secret(kind.url), kind.url
-            self._required(fields, "url")
-            return None, None
-        hidden = isinstance(node, MappingNode)
-        if hidden:
-            secret = self._secret(node, "url")
-            text = "" if secret is None else secret.reveal()
-        else:
-            text = self.reader.text(node, self._at("url")) or ""
-            secret = Secret(text) if text else None
-            if secret is not None and kind.url_is_secret:
-                self._wrong(
-                    node, "url", f"the address of a {kind_name} webhook is its password",
-                    "put it into a file: url: {file: secrets/NAME}, or {env: NAME}",
-                )  # fmt: skip
-                return None, None
-        if secret is None or not self._address(node, text, kind_name):
-            return None, None
-        host = urlsplit(text).netloc
-        return secret, f"{urlsplit(text).scheme}://{host}/***" if hidden else text
+        if "url" not in fields and kind.url:
+            return Secret(kind.url), kind.url
+        node = self._required(fields, "url")
+        return (None, None) if node is None else self._credentials.url(node, kind_name, kind)
 
-    def _address(self, node: Node, text: str, kind_name: str) -> bool:
-        # No message quotes it: what is wrong may be a secret in the wrong place.
-        try:
-            parts = urlsplit(text)
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            host = port = None
-            parts = urlsplit("")
-        if parts.scheme not in ("http", "https") or not host or re.search(r"\s", text):
-            self._wrong(node, "url", "is no address", "write it whole: https://host/path")
-        elif parts.username is not None:
-            self._wrong(node, "url", "has a user in it", "use authorization: {file: ...}")
-        elif parts.scheme == "http" and host not in _LOOPBACK and kind_name in _ENCRYPTED:
-            self._wrong(node, "url", f"{kind_name} is reached by https")
-        elif port == 0:
-            self._wrong(node, "url", "has no port that can be reached")
-        else:
-            return True
-        return False
-
-    def _secrets(self, fields: dict[str, Node], kind_name: str) -> tuple[Secret, ...] | None:
-        if kind_name == "pagerduty":
+    def _secrets(self, fields: dict[str, Node], kind: Kind) -> tuple[Secret, ...] | None:
+        if "routing_key" in kind.fields:
             node = self._required(fields, "routing_key")
-            key = None if node is None else self._secret(node, "routing_key")
-            if key is None or node is None:
-                return None
-            if len(key.reveal()) != pagerduty.KEY_LENGTH:
-                self._wrong(
-                    node, "routing_key",
-                    f"has {len(key.reveal())} characters, an integration key has 32",
-                    "the key of an Events API v2 integration",
-                )  # fmt: skip
-            return (key,)
-        if kind_name != "webhook":
-            return None
-        node = self._required(fields, "secret")
-        if node is None:
-            return None
-        nodes = (
-            [node] if isinstance(node, MappingNode) else self.reader.items(node, self._at("secret"))
-        )
-        if not nodes and not isinstance(node, ScalarNode):
-            self._wrong(node, "secret", "an empty list signs nothing")
-        found = [self._signing(each) for each in nodes]
-        return tuple(each for each in found if each is not None)
-
-    def _signing(self, node: Node) -> Secret | None:
-        secret = self._secret(node, "secret")
-        if secret is None:
-            return None
-        try:
-            size = len(webhook.key_of(secret.reveal()))
-        except ValueError as error:
-            self._wrong(node, "secret", str(error))
-            return None
-        if not webhook.FEWEST <= size <= webhook.MANY:
-            self._wrong(
-                node, "secret",
-                f"is a key of {size} bytes; Standard Webhooks wants {webhook.FEWEST} to {webhook.MANY}",
-                "such as whsec_ and the base64 of 32 random bytes",
-            )  # fmt: skip
-            return None
-        return secret
-
-    def _secret(self, node: Node, name: str) -> Secret | None:
-        """Read `{file: ...}`, `{env: ...}` or `{literal: ...}`. No message quotes what is in it."""
-        if isinstance(node, ScalarNode):
-            self._wrong(
-                node, name, "a secret does not stand in this file",
-                "write {file: secrets/NAME} or {env: NAME}; {literal: ...} if it must",
-            )  # fmt: skip
-            return None
-        fields = self.reader.fields(node, self._at(name), _SECRET)
-        if len(fields) != 1:
-            if isinstance(node, MappingNode):
-                self._wrong(node, name, "one of file, env and literal says where the secret is")
-            return None
-        [(where, value)] = fields.items()
-        text = self.reader.text(value, self._at(f"{name}.{where}"))
-        if text is None:
-            return None
-        secret = self._found(where, text, value, name)
-        if secret is not None and len(secret.reveal()) < SHORTEST:
-            self._wrong(value, f"{name}.{where}", f"holds fewer than {SHORTEST} characters")
-            return None
-        return secret
-
-    def _found(self, where: str, text: str, node: Node, name: str) -> Secret | None:
-        if where == "literal":
-            return Secret(text)
-        if where == "env":
-            told = self.environ.get(text, "").strip()
-            if not told:
-                self._wrong(node, f"{name}.env", "the environment has no such variable")
-                return None
-            return Secret(told)
-        try:
-            return Secret(file=self.folder / Path(text).expanduser())
-        except OSError as error:
-            # Not the name: whoever writes the secret itself here must not find it in a log.
-            self._wrong(node, f"{name}.file", f"the file cannot be read: {error.strerror}")
-        except ValueError:
-            self._wrong(node, f"{name}.file", "the file holds no text")
+            key = None if node is None else self._credentials.routing_key(node)
+            return None if key is None else (key,)
+        if "secret" in kind.fields:
+            node = self._required(fields, "secret")
+            return None if node is None else self._credentials.signing(node)
         return None
 
     # -- what it is told
@@ -357,10 +247,6 @@ class _Reading:
         if not path.is_file():
             self._wrong(node, name, f"there is no file {text!r}")
         return path
-
-
-_ENCRYPTED = ("pagerduty", "slack", "teams")
-_MORE: tuple[str, ...] = ()
 
 
 def _line(problem: Misconfigured) -> int:

@@ -187,6 +187,9 @@ def test_no_message_shows_a_secret(folder: Path) -> None:
         "routes: [{name: a, kind: slack, url: 'https://hooks.slack.example/xyzzysecret'}]",
         "routes: [{name: a, kind: slack, url: {literal: 'xyzzysecret'}}]",
         "routes: [{name: a, kind: webhook, url: 'https://x', secret: {literal: xyzzysecret}}]",
+        "routes: [{name: a, kind: webhook, url: 'https://x', secret: xyzzysecret}]",
+        "routes: [{name: a, kind: webhook, url: 'https://x', secret: [xyzzysecret]}]",
+        "routes: [{name: a, kind: alertmanager, url: 'http://x', authorization: xyzzysecret}]",
     ):
         assert "xyzzysecret" not in "".join(mistakes(folder, text))
 
