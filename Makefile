@@ -12,7 +12,7 @@ HISTORIES ?= 5000
 SEEDS     ?= 2000
 ONLY      ?= engine observing book_load calendar sources backtest worker detection gateway
 
-.PHONY: help setup up test lint types unit oracle sim bench compiled format clean
+.PHONY: help setup up test lint types unit oracle sim deploy sbom bench compiled format clean
 
 help: ## print the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ oracle: $(READY) ## random calendars and tickets against brute force, the long f
 
 sim: $(READY) ## a partition under faults in virtual time (SEED=n for one seed, SEEDS=n for many)
 	$(BIN)/python -m tests.sim.run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+deploy: ## what cannot run here, by other people's validators: chart, dashboards, rules, images, topics (minutes)
+	@deploy/check.sh
+
+sbom: ## the release's bill of materials, CycloneDX JSON, into dist/
+	@deploy/sbom.sh
 
 bench: .venv/.bench ## every measurement in bench/, on a quiet machine (ONLY="engine worker" for some)
 	@for name in $(ONLY); do echo "== $$name" >&2; $(BIN)/python -m bench.$$name $(ARGS); done

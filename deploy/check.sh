@@ -5,7 +5,10 @@
 #   kubernetes-validate          every object of Kubernetes' own kinds against its published schema, strictly
 #   Grafana's own models         each dashboard read into them and written again, with nothing lost
 #   promtool check rules         the rules inside the rendered PrometheusRule
-#   a bare virtual environment   what the Dockerfile installs, and its entry point and health check
+#   Strimzi's own model          each rendered KafkaTopic read into it and written again, with nothing lost; needs mvn, java
+#   CycloneDX's own library      the release's bill of materials
+#   a bare virtual environment   what the Dockerfile installs, and every command that the images run, on a real broker
+# Jikkou is on none of the registries that packages are had from, so its output is checked by our own tests alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -24,11 +27,10 @@ if [ -z "$helm" ]; then
   fi
 fi
 tools=$root/var/check/tools
-if [ ! -e "$tools/ready" ]; then
-  python3 -m venv "$tools"
+if ! "$tools/bin/python" -c 'import grafana_foundation_sdk, kubernetes_validate' 2>/dev/null; then
+  python3 -m venv --clear "$tools"
   "$tools/bin/pip" install --quiet --disable-pip-version-check kubernetes-validate==1.37.0 \
     'grafana-foundation-sdk==1769699379!11.6.0'
-  touch "$tools/ready"
 fi
 
 say "dashboards"
@@ -54,6 +56,26 @@ python3 -m venv "$work/image"
 "$work/image/bin/pip" install --quiet --disable-pip-version-check --constraint constraints.txt .
 (cd "$work" && image/bin/slastream --version && image/bin/slastream topics list >/dev/null &&
   image/bin/slastream check image/lib/python3*/site-packages/slastream/_books/acme-msp.yaml >/dev/null)
+
+say "what the images run, on a real broker"
+"$work/image/bin/pip" install --quiet --disable-pip-version-check --constraint constraints.txt '.[local]'
+(cd "$work" && image/bin/python "$root/deploy/services.py" "$root/docker-compose.yml")
+
+if command -v mvn >/dev/null && command -v javac >/dev/null; then
+  say "topics for Strimzi"
+  if [ ! -e var/check/strimzi/ready ]; then
+    mvn --quiet --batch-mode -Dstyle.color=never --file deploy/strimzi/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
+      -DoutputDirectory="$root/var/check/strimzi"
+    touch var/check/strimzi/ready
+  fi
+  "$work/image/bin/slastream" topics render --format strimzi --partitions 12 --replication 3 |
+    java -Dslf4j.internal.verbosity=ERROR -cp "var/check/strimzi/*" deploy/strimzi/Check.java
+else
+  say "topics for Strimzi: not checked, mvn or javac is missing"
+fi
+
+say "the bill of materials"
+deploy/sbom.sh "$work/sbom.json"
 
 if command -v systemd-analyze >/dev/null; then
   say "the unit of systemd"
