@@ -1,6 +1,6 @@
 """The store of a worker: one RocksDB per partition.
 
-The only file that knows RocksDB. It knows rows, deadlines and notes as bytes; what a row means,
+With `bulk` the only file that knows RocksDB. It knows rows, deadlines and notes as bytes; what a row means,
 and where the changelog is, it may not know. Three column families: `rows`, `deadlines` (key =
 instant as eight bytes, big-endian, then the row key; no value) and the default one for notes.
 """
@@ -45,29 +45,33 @@ def _shared(name: str, build: Any) -> Any:
     return _MEMORY[name]
 
 
-def _options(write_buffer: int) -> Options:
+def options(write_buffer: int) -> Options:
+    """Return how a database of ours is opened; its cache and buffers are those of the process."""
     table = BlockBasedOptions()
     table.set_block_cache(_shared("cache", lambda: Cache(32 * MIB)))
     table.set_cache_index_and_filter_blocks(True)
     table.set_pin_l0_filter_and_index_blocks_in_cache(True)
     table.set_bloom_filter(10, False)
-    options = Options(raw_mode=True)
-    options.create_if_missing(True)
-    options.create_missing_column_families(True)
-    options.set_block_based_table_factory(table)
-    options.set_write_buffer_size(write_buffer)
-    options.set_max_write_buffer_number(3)
-    options.set_write_buffer_manager(
+    found = Options(raw_mode=True)
+    found.create_if_missing(True)
+    found.create_missing_column_families(True)
+    found.set_block_based_table_factory(table)
+    found.set_write_buffer_size(write_buffer)
+    found.set_max_write_buffer_number(3)
+    found.set_write_buffer_manager(
         _shared("buffers", lambda: WriteBufferManager(96 * MIB, allow_stall=False))
     )
-    options.set_compression_type(DBCompressionType.lz4())
-    options.set_level_compaction_dynamic_level_bytes(True)
-    options.set_max_background_jobs(2)
-    options.set_max_open_files(256)
-    options.set_keep_log_file_num(2)
-    options.set_max_log_file_size(MIB)
-    options.set_max_total_wal_size(128 * MIB)
-    return options
+    found.set_compression_type(DBCompressionType.lz4())
+    found.set_level_compaction_dynamic_level_bytes(True)
+    # Lookups pass over a young table by its filter, so more of them are cheaper than to merge them.
+    found.set_level_zero_file_num_compaction_trigger(8)
+    found.set_level_zero_slowdown_writes_trigger(24)
+    found.set_max_background_jobs(2)
+    found.set_max_open_files(256)
+    found.set_keep_log_file_num(2)
+    found.set_max_log_file_size(MIB)
+    found.set_max_total_wal_size(128 * MIB)
+    return found
 
 
 def _index_key(at: Instant, key: bytes) -> bytes:
@@ -91,10 +95,10 @@ class RocksStore:
         self.path = path
         self.moved_aside: Path | None = None
         self._db: Rdict | None = self._open()
-        self._rows_db = self._db.get_column_family("rows")
+        self.rows_db = self._db.get_column_family("rows")
         self._rows = self._db.get_column_family_handle("rows")
         self._deadlines = self._db.get_column_family_handle("deadlines")
-        self._index = self._db.get_column_family("deadlines")
+        self.index_db = self._db.get_column_family("deadlines")
         self._head: list[tuple[Instant, bytes]] = []
         self._edge: tuple[Instant, bytes] | None = (0, b"")
         self._check_format()
@@ -118,8 +122,8 @@ class RocksStore:
             return self._open_once()
 
     def _open_once(self) -> Rdict:
-        families = {"rows": _options(16 * MIB), "deadlines": _options(8 * MIB)}
-        return Rdict(str(self.path), _options(MIB), column_families=families)
+        families = {"rows": options(16 * MIB), "deadlines": options(8 * MIB)}
+        return Rdict(str(self.path), options(MIB), column_families=families)
 
     def _check_format(self) -> None:
         found = self.meta("format")
@@ -139,11 +143,11 @@ class RocksStore:
         return (self.meta("id") or b"").decode()
 
     def get(self, key: bytes) -> bytes | None:
-        row: bytes | None = self._rows_db.get(key)
+        row: bytes | None = self.rows_db.get(key)
         return row
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        rows: list[bytes | None] = self._rows_db.get(list(keys)) if keys else []
+        rows: list[bytes | None] = self.rows_db.get(list(keys)) if keys else []
         return rows
 
     def due(self, until: Instant, limit: int) -> list[tuple[Instant, bytes]]:
@@ -163,7 +167,7 @@ class RocksStore:
         """Read up to `count` more deadlines behind the edge into the head."""
         assert self._edge is not None
         start = _index_key(*self._edge)
-        cursor = self._index.iter()
+        cursor = self.index_db.iter()
         cursor.seek(start)
         if cursor.valid() and cursor.key() == start:
             cursor.next()
@@ -181,7 +185,7 @@ class RocksStore:
             after = chunk[-1][0]
 
     def _scan_chunk(self, after: bytes | None) -> list[tuple[bytes, bytes]]:
-        cursor = self._rows_db.iter()
+        cursor = self.rows_db.iter()
         if after is None:
             cursor.seek_to_first()
         else:
@@ -244,9 +248,9 @@ class RocksStore:
         if self._db is None:
             return
         db, self._db = self._db, None
-        self._rows_db.close()
-        self._index.close()
+        self.rows_db.close()
+        self.index_db.close()
         # A handle that is still alive keeps the lock of the folder.
-        del self._rows, self._deadlines, self._rows_db, self._index
+        del self._rows, self._deadlines, self.rows_db, self.index_db
         db.flush_wal(True)
         db.close()
