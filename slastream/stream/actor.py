@@ -20,13 +20,9 @@ from slastream.core.errors import InvariantBroken, Misconfigured
 from slastream.core.instant import Instant
 from slastream.engine.effects import Effects, Record
 from slastream.engine.rocks import RocksStore
-from slastream.stream.changelog import (
-    POSITION,
-    Changelog,
-    Position,
-    Recovered,
-)
+from slastream.stream.changelog import Changelog, Recovered
 from slastream.stream.clock import LogClock
+from slastream.stream.position import POSITION, Position
 from slastream.stream.post import Delivered, Engine, Post
 from slastream.stream.transaction import Fenced, Item, Transactions, Uncertain
 
@@ -178,6 +174,7 @@ class Actor:
             post.cluster,
             post.deadline_of,
             post.tombstones,
+            post.helpers,
         )
         store, self._store = self._store, None
         recovered = await changelog.catch_up(post.path, store)

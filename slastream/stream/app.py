@@ -36,16 +36,18 @@ from slastream.observe.census import Census
 from slastream.observe.owned import Owned, Told
 from slastream.settings import Settings
 from slastream.stream.actor import Actor
-from slastream.stream.changelog import DeadlineOf, Recovered
+from slastream.stream.changelog import Recovered
 from slastream.stream.clock import Clock, LogClock, WallClock
 from slastream.stream.faults import At, crash_at
 from slastream.stream.ground import Ground, look
+from slastream.stream.helpers import Helpers
 from slastream.stream.ingest import Desk, Ingest
 from slastream.stream.library import Library
 from slastream.stream.membership import member
 from slastream.stream.owners import Owners
 from slastream.stream.post import Engine, Post
 from slastream.stream.probe import ask_the_broker, trust
+from slastream.stream.rebuild import DeadlineOf
 from slastream.stream.transport import BatchApp
 from slastream.stream.web import Pages
 
@@ -87,6 +89,7 @@ class Worker:
         self._ground: Ground | None = None
         self._app: BatchApp | None = None
         self._ingest: Ingest | None = None
+        self._helpers: Helpers | None = None
         self._assignment: frozenset[int] = frozenset()
         self._recovered: dict[int, Recovered] = {}
         self.census = Census(metrics.allow_clients(settings.metric_clients.split(",")))
@@ -103,6 +106,8 @@ class Worker:
             if producer is None:
                 return 0
             self._ask_the_time(stack, producer)
+            self._helpers = Helpers()
+            stack.push_async_callback(self._helpers.close)
             self._app = app = self._faust(producer)
             await app.start()
             stack.push_async_callback(_stop_app, app)
@@ -143,7 +148,7 @@ class Worker:
                     gc.collect()
                     gc.freeze()
                     # A step makes thousands of short-lived values and no cycles: look less often.
-                    gc.set_threshold(20_000, 20, 20)
+                    gc.set_threshold(200_000, 20, 20)
                     log.info("ready: %d partitions", len(self.owners.actors))
         log.info("stopping")
         if self._ingest is not None:
@@ -300,6 +305,7 @@ class Worker:
                 on_effects=self._committed,
                 on_state=self._changed,
                 tombstones=ground.tombstones,
+                helpers=self._helpers,
                 chunk=settings.chunk,
                 fires=settings.fires,
                 transaction_timeout=settings.transaction_timeout,

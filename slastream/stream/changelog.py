@@ -8,50 +8,33 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from slastream.core.errors import Misconfigured
 from slastream.core.instant import Instant
 from slastream.engine.rocks import RocksStore
-
-POSITION = b"\x00position"
-"""The key under which each transaction writes how far into the journal it reached."""
+from slastream.stream.helpers import Helpers
+from slastream.stream.position import POSITION as POSITION
+from slastream.stream.position import Position as Position
+from slastream.stream.position import Seen
+from slastream.stream.rebuild import DeadlineOf, Request, reader, rebuild
 
 TOMBSTONES = 24 * 3600.0
 """Seconds for which a deleted row's tombstone stays, where the topic does not say otherwise."""
 
 CHUNK = 2_000
 
-DeadlineOf = Callable[[bytes, bytes], Instant | None]
-"""(key, row) -> the instant under which the row stands in the index."""
+SMALL = 8 * 1024 * 1024
+"""Bytes of rows that are sorted at once where others wait for their turn meanwhile."""
 
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The last record of every transaction: the next journal offset, and whose journal that is."""
-
-    offset: int
-    lineage: str
-    """A name drawn when the changelog began; a recreated changelog has another."""
-    cluster: str
-
-    def encode(self) -> bytes:
-        return orjson.dumps(
-            {"offset": self.offset, "lineage": self.lineage, "cluster": self.cluster}
-        )
-
-    @classmethod
-    def decode(cls, value: bytes) -> Position:
-        read = orjson.loads(value)
-        return cls(int(read["offset"]), str(read["lineage"]), str(read["cluster"]))
+HELPED = 50_000
+"""Offsets from which on a store is rebuilt in a process of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +52,6 @@ class Recovered:
     """How many journal records were deleted before they were read."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """The last position record that was replayed."""
-
-    lineage: bytes
-    behind: int
-    """The changelog offset behind it."""
-
-    def note(self) -> dict[str, bytes]:
-        """Return the notes that say how far a store is, and since when."""
-        return {"changelog": b"%d" % self.behind, "written": b"%d" % time.time()}
-
-
 class _Stranger(Exception):
     """The store does not descend from this changelog."""
 
@@ -97,7 +67,9 @@ class Changelog:
         cluster: str,
         deadline_of: DeadlineOf,
         tombstones: float = TOMBSTONES,
+        helpers: Helpers | None = None,
     ) -> None:
+        self._helpers = helpers
         self._tombstones = tombstones
         self._client = client
         self._changelog = changelog
@@ -118,16 +90,7 @@ class Changelog:
         """
         started = time.monotonic()
         self.replayed = 0
-        consumer = AIOKafkaConsumer(
-            **self._client,
-            group_id=None,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            max_partition_fetch_bytes=4 * 1024 * 1024,
-            fetch_max_wait_ms=200,
-        )
-        opened = store
+        consumer, opened = reader(self._client), store
         try:
             await asyncio.wait_for(consumer.start(), 15)
             consumer.assign([self._changelog, self._journal])
@@ -135,14 +98,11 @@ class Changelog:
             store = opened = store or RocksStore(path)
             because = f"corrupt, moved to {store.moved_aside}" if store.moved_aside else ""
             try:
-                found = await self._replay(consumer, store)
-                because = because or found
-            except _Stranger as stranger:
-                because = str(stranger)
-                store.close()
-                rmtree(path)
-                store = opened = RocksStore(path)
                 await self._replay(consumer, store)
+            except _Stranger as stranger:
+                because = because or str(stranger)
+                store.close()
+                store = opened = await self._rebuild(consumer, path)
             position, lost = await self._check(consumer, store)
         except BaseException:
             if opened is not None:
@@ -153,22 +113,56 @@ class Changelog:
         seconds = time.monotonic() - started
         return Recovered(store, position, self.replayed, seconds, because, lost)
 
-    async def _replay(self, consumer: AIOKafkaConsumer, store: RocksStore) -> str:
+    async def _rebuild(self, consumer: AIOKafkaConsumer, path: Path) -> RocksStore:
+        """Make the store anew, beside its place, and put it there when it is whole."""
+        tp = self._changelog
+        rmtree(path, ignore_errors=True)
+        for left in path.parent.glob(f"{path.name}.new-*"):
+            rmtree(left, ignore_errors=True)
+        new = path.with_name(f"{path.name}.new-{uuid.uuid4().hex[:8]}")
+        begin = (await consumer.beginning_offsets([tp]))[tp]
+        end = (await consumer.end_offsets([tp]))[tp]
+        try:
+            if self._helpers is not None and end - begin >= HELPED:
+                self.replayed = await self._helpers.rebuild(self._request(new), self._progress)
+            else:
+                self.replayed = await rebuild(
+                    consumer, tp, new, self._deadline_of, self._progress, SMALL
+                )
+            new.rename(path)
+        finally:
+            rmtree(new, ignore_errors=True)
+        return RocksStore(path)
+
+    def _request(self, path: Path) -> Request:
+        ask, client = self._deadline_of, self._client
+        return Request(
+            broker=client["bootstrap_servers"],
+            client_id=client.get("client_id", "slastream"),
+            topic=self._changelog.topic,
+            partition=self._changelog.partition,
+            path=str(path.absolute()),
+            deadline_of=f"{ask.__module__}:{ask.__qualname__}",
+        )
+
+    def _progress(self, replayed: int, ahead: int) -> None:
+        self.replayed, self.ahead = replayed, ahead
+
+    async def _replay(self, consumer: AIOKafkaConsumer, store: RocksStore) -> None:
         """Bring `store` to the end of the changelog. Raises `_Stranger` when it cannot be."""
         tp = self._changelog
         begin = (await consumer.beginning_offsets([tp]))[tp]
         end = (await consumer.end_offsets([tp]))[tp]
         reached = store.meta("changelog")
-        position = begin
-        if reached is not None:
-            # From one record earlier: it must be, or be followed by, a position of our lineage.
-            position = int(reached) - 1
-            self._check_store(store, position, begin, end)
-        elif next(store.scan(), None) is not None:
-            raise _Stranger("its last rebuild was cut short")
+        if reached is None:
+            if begin < end or next(store.scan(), None) is not None:
+                raise _Stranger("no store on this disk")
+            return
+        # From one record earlier: it must be, or be followed by, a position of our lineage.
+        position = int(reached) - 1
+        self._check_store(store, position, begin, end)
         consumer.seek(tp, position)
-        lineage, fresh = store.meta("lineage"), reached is None
-        seen: _Seen | None = None
+        lineage, seen = store.meta("lineage"), False
         while True:
             position = await consumer.position(tp)
             self.ahead = end - position
@@ -176,15 +170,10 @@ class Changelog:
                 break
             for records in (await consumer.getmany(tp, timeout_ms=500)).values():
                 for at in range(0, len(records), CHUNK):
-                    found = self._apply(store, records[at : at + CHUNK], lineage, fresh)
-                    if found is not None:
-                        lineage, seen = found.lineage, found
+                    seen |= self._apply(store, records[at : at + CHUNK], lineage)
                     await asyncio.sleep(0)
-        if fresh and seen is not None:
-            await self._index(store, seen)
-        if reached is not None and seen is None:
+        if not seen:
             raise _Stranger("the changelog does not hold what this store was made from")
-        return "" if reached is not None or not self.replayed else "no store on this disk"
 
     def _check_store(self, store: RocksStore, position: int, begin: int, end: int) -> None:
         if position >= end:
@@ -196,53 +185,32 @@ class Changelog:
             # It may have missed a tombstone that compaction has removed since.
             raise _Stranger(f"the store is {age / 3600:.0f} h old")
 
-    def _apply(
-        self, store: RocksStore, records: Sequence[Any], lineage: bytes | None, fresh: bool
-    ) -> _Seen | None:
-        """Write one chunk of the changelog; returns the last position record in it, if any.
+    def _apply(self, store: RocksStore, records: Sequence[Any], lineage: bytes | None) -> bool:
+        """Write one chunk of the changelog; returns whether there is a position record in it.
 
         The store's note points behind a position record and nowhere else, so that the next replay
-        begins with one. Rows behind it are replayed again, which does no harm. A fresh store gets
-        its rows alone: its deadlines are made at the end, from the rows that are left, and until
-        then it has no note of how far it is.
+        begins with one. Rows behind it are replayed again, which does no harm.
         """
         rows: dict[bytes, bytes | None] = {}
-        meta: dict[str, bytes] = {}
-        found: _Seen | None = None
+        seen: Seen | None = None
         for record in records:
             if record.key == POSITION:
-                found = _Seen(Position.decode(record.value).lineage.encode(), record.offset + 1)
-                if lineage is not None and found.lineage != lineage:
+                seen = Seen.of(record)
+                if seen.lineage != lineage:
                     raise _Stranger("the changelog was begun anew")
-                lineage = meta["lineage"] = found.lineage
-                meta["position"] = record.value
             elif record.key and record.key[0]:
                 rows[record.key] = record.value
-        gone: list[tuple[Instant, bytes]] = []
-        coming: list[tuple[Instant, bytes]] = []
-        if not fresh:
-            if found is not None:
-                meta |= found.note()
-            before = zip(rows, store.get_many(list(rows)), strict=True)
-            gone = self._deadlines(before)
-            coming = self._deadlines(rows.items())
-        store.write(rows, coming, gone, meta)
+        gone = self._deadlines(zip(rows, store.get_many(list(rows)), strict=True))
+        coming = self._deadlines(rows.items())
+        store.write(rows, coming, gone, {} if seen is None else seen.note())
         self.replayed += len(records)
-        return found
+        return seen is not None
 
     def _deadlines(self, rows: Iterable[tuple[bytes, bytes | None]]) -> list[tuple[Instant, bytes]]:
         ask = self._deadline_of
         return [
             (at, key) for key, row in rows if row is not None and (at := ask(key, row)) is not None
         ]
-
-    async def _index(self, store: RocksStore, seen: _Seen) -> None:
-        """Make the deadlines of a fresh store from its rows, and note that it is whole."""
-        rows = store.scan()
-        while chunk := list(islice(rows, CHUNK)):
-            store.write({}, self._deadlines(chunk))
-            await asyncio.sleep(0)
-        store.write({}, meta=seen.note())
 
     async def _check(self, consumer: AIOKafkaConsumer, store: RocksStore) -> tuple[Position, int]:
         """Compare the position with the journal; begin one where there is none."""

@@ -12,9 +12,11 @@ from aiokafka import TopicPartition
 from slastream.core.instant import Instant
 from slastream.engine.effects import Effects, Record
 from slastream.engine.store import Store
-from slastream.stream.changelog import TOMBSTONES, DeadlineOf, Recovered
+from slastream.stream.changelog import TOMBSTONES, Recovered
 from slastream.stream.clock import Clock
 from slastream.stream.faults import At, nowhere
+from slastream.stream.helpers import Helpers
+from slastream.stream.rebuild import DeadlineOf
 
 
 class Engine(Protocol):
@@ -69,6 +71,8 @@ class Post:
     on_state: Callable[[int, str, Recovered | None], None]
     """Called with opening, ready, lost, parked or closed."""
     tombstones: float = TOMBSTONES
+    helpers: Helpers | None = None
+    """Who rebuilds a large store that was lost; None is this process."""
     chunk: int = 500
     fires: int = 1_000
     transaction_timeout: float = 10.0

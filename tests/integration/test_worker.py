@@ -31,6 +31,7 @@ from slastream.core.errors import Misconfigured
 from slastream.engine.rocks import RocksStore
 from slastream.kafka.local import LocalBroker
 from slastream.settings import Settings
+from slastream.stream import changelog
 from slastream.stream.actor import HEARTBEAT
 from slastream.stream.app import client_of
 from slastream.stream.changelog import POSITION, Changelog, Position
@@ -117,9 +118,13 @@ async def test_a_restart_with_a_backlog_announces_nothing_that_it_resolves(
     assert values(await committed(settings, "alerts")) == [b"t199@%d" % due]
 
 
-async def test_lost_disk(settings: Settings, produce: Many) -> None:
+@pytest.mark.parametrize("helped", [0, 10**9], ids=["by helpers", "by itself"])
+async def test_lost_disk(
+    settings: Settings, produce: Many, helped: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A worker whose disk is gone rebuilds rows and deadlines from the changelog."""
-    due = now_ms() + 4_000
+    monkeypatch.setattr(changelog, "HELPED", helped)
+    due = now_ms() + 8_000
     async with running(settings) as worker:
         await produce(settings.topic("tickets"), [arm(f"t{n}", due) for n in range(500)])
         await until(lambda: sum(a.position for a in worker.owners.actors.values()) == 500)
@@ -341,8 +346,8 @@ async def test_a_store_that_is_whole_is_not_rebuilt(settings: Settings, tmp_path
         await producer.send_and_wait(tp.topic, b"", PROBE, partition=0)
     because = []
     for _ in range(3):
-        changelog = Changelog(client, tp, journal, "here", toy_deadline)
-        recovered = await changelog.catch_up(tmp_path / "store")
+        log = Changelog(client, tp, journal, "here", toy_deadline)
+        recovered = await log.catch_up(tmp_path / "store")
         because.append(recovered.because)
         deadlines = recovered.store.due(10**6, 100)
         recovered.store.close()

@@ -1,0 +1,60 @@
+"""How far into the journal a partition is, as the last record of each transaction says it.
+
+Knows the form of that record on `sla.state.v1` and of the notes in a store that repeat it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+POSITION = b"\x00position"
+"""The key under which each transaction writes how far into the journal it reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last record of every transaction: the next journal offset, and whose journal that is."""
+
+    offset: int
+    lineage: str
+    """A name drawn when the changelog began; a recreated changelog has another."""
+    cluster: str
+
+    def encode(self) -> bytes:
+        return orjson.dumps(
+            {"offset": self.offset, "lineage": self.lineage, "cluster": self.cluster}
+        )
+
+    @classmethod
+    def decode(cls, value: bytes) -> Position:
+        read = orjson.loads(value)
+        return cls(int(read["offset"]), str(read["lineage"]), str(read["cluster"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The last position record that was replayed."""
+
+    value: bytes
+    lineage: bytes
+    behind: int
+    """The changelog offset behind it."""
+
+    @classmethod
+    def of(cls, record: Any) -> Seen:
+        """Return what a position record says."""
+        lineage = Position.decode(record.value).lineage.encode()
+        return cls(record.value, lineage, record.offset + 1)
+
+    def note(self) -> dict[str, bytes]:
+        """Return the notes that say how far a store is, of what, and since when."""
+        return {
+            "position": self.value,
+            "lineage": self.lineage,
+            "changelog": b"%d" % self.behind,
+            "written": b"%d" % time.time(),
+        }
