@@ -51,7 +51,12 @@ LISTENERS = {
     "SASL": "SASL_PLAINTEXT",
     "SECURE": "SASL_SSL",
 }
-USERS = {"worker": "worker's secret", "board": "board's secret", "forget": "eraser's secret"}
+USERS = {
+    "worker": "worker's secret",
+    "board": "board's secret",
+    "notify": "notifier's secret",
+    "forget": "eraser's secret",
+}
 
 
 def _write(folder: Path, name: str, certificate: trustme.LeafCert) -> Path:
