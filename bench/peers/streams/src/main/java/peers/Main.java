@@ -1,7 +1,6 @@
 package peers;
 
 import java.time.Duration;
-import java.util.Map;
 import java.util.Properties;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.common.serialization.Serdes;
@@ -37,13 +36,9 @@ public final class Main {
   private static Topology topology(String prefix) {
     var text = Serdes.String();
     var raw = Serdes.ByteArray();
-    var rows = Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore(Clocks.ROWS), text, Row.SERDE)
-        .withLoggingEnabled(Map.of());
+    var rows = Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore(Clocks.ROWS), text, Row.SERDE);
     var index = Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore(Clocks.INDEX), Serdes.Bytes(), raw)
         .withLoggingDisabled();
-    if (Boolean.getBoolean("cached")) {
-      rows = rows.withCachingEnabled();
-    }
     return new Topology()
         .addSource("tickets", text.deserializer(), raw.deserializer(), prefix + "tickets.v1")
         .addProcessor("job", Clocks::new, "tickets")
