@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from slastream.core.instant import DAY, HOUR, Instant, parse_instant
 
 TYPES = ("at_risk", "breached", "cleared", "corrected")
 LEVELS = ("at_risk", "breached")
+_ID = re.compile(r"[\x21-\x7e]{1,200}")
+"""An id goes into other people's headers."""
 _BEGIN, _END = "io.slastream.sla.", ".v1"
 
 BEHIND, AHEAD = 7 * DAY, HOUR
@@ -72,7 +75,7 @@ def alert_of(record: Any, *, simulated: bool = False) -> Alert:
     """
     headers = {name: value.decode("utf-8", "replace") for name, value in record.headers if value}
     kind = headers.get("ce_type", "").removeprefix(_BEGIN).removesuffix(_END)
-    if kind not in TYPES or not headers.get("ce_id"):
+    if kind not in TYPES or not _ID.fullmatch(headers.get("ce_id", "")):
         raise _no("its headers are not those of an alert")
     try:
         data = orjson.loads(record.value or b"")

@@ -82,11 +82,15 @@ _build = Info("slastream_build", "This release.", registry=REGISTRY)
 _build.info({"version": __version__})
 
 
+REASONS = ("receiver_refused", "receiver_failing", "receiver_away", "not_an_alert", "bug")
+"""Why an alert becomes a dead letter."""
+
+
 def begin(route: str, actions: tuple[str, ...]) -> None:
     """Begin a route's counters at nothing: the first dead letter is then a rise."""
     for action in actions:
         DELIVERED.labels(route, action)
-    for reason in ("receiver_refused", "receiver_failing", "receiver_away", "not_an_alert"):
+    for reason in REASONS:
         DEAD.labels(route, reason)
 
 

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -36,6 +36,8 @@ _WAIT_MS = 250
 _BATCH = 200
 _DRAIN = 10.0
 """Seconds for requests that are on their way when a partition or the process leaves."""
+_TIDY = 5.0
+"""Seconds for each of the last words to Kafka."""
 _AGAIN = (1.0, 2.0, 5.0, 10.0)
 
 
@@ -112,18 +114,29 @@ class Courier:
             self._delivery = delivery
             try:
                 self.why = "joining its group"
-                await consumer.start()
+                await self._unless_stopped(consumer.start())
                 log.info("route %s reads %s as %s", self.route.name, self._topic, self.group)
                 while not self.stop.is_set():
                     delivery.check()
                     await self._fetch(consumer)
-                    await self._commit()
+                    await self._unless_stopped(self._commit())
             finally:
                 self.why = self.why or "leaving"
                 await self._leave([*self._windows, *self._opening])
-                with contextlib.suppress(Exception):
-                    await asyncio.wait_for(consumer.stop(), _DRAIN)
+                await _within(consumer.stop())
                 self._consumer = self._delivery = None
+
+    async def _unless_stopped(self, what: Coroutine[Any, Any, None]) -> None:
+        """Wait for something that may take as long as the broker is away, or until we are to stop."""
+        task, stop = asyncio.ensure_future(what), asyncio.ensure_future(self.stop.wait())
+        try:
+            await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            if not task.done():
+                task.cancel()
+        if task.done() and not task.cancelled():
+            task.result()
 
     async def _look(self) -> None:
         """See that the topics are there. Raises `Misconfigured` in one sentence when not."""
@@ -150,7 +163,7 @@ class Courier:
                 continue  # not opened yet, or gone: they are read again from the committed place
             for record in records:
                 self._take(found, record)
-        for tp, window in self._windows.items():
+        for tp, window in list(self._windows.items()):
             if not window and not window.closed:
                 # Past what transactions leave in the log beside their records.
                 with contextlib.suppress(IllegalStateError):
@@ -169,6 +182,8 @@ class Courier:
         if isinstance(told, Notice):
             window.add(Item(record, told, needs=told.first.offset))
         else:
+            if told == "filtered" and alert.simulated and not self.route.simulated:
+                told = "simulated"
             counts.PASSED_OVER.labels(self.route.name, told).inc()
 
     def passes(self, alert: Alert) -> bool:
@@ -231,8 +246,7 @@ class Courier:
             async with asyncio.timeout(_DRAIN):
                 for window in windows:
                     await window.quiet.wait()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._commit(), _DRAIN)
+        await _within(self._commit())
         for tp in tps:
             self._windows.pop(tp, None)
             self._committed.pop(tp, None)
@@ -273,6 +287,17 @@ class Courier:
         counts.READY.labels(name).set(1 if self.ready else 0)
         failing = self._delivery is not None and self._delivery.gate.failures > 0
         counts.RECEIVER_UP.labels(name).set(0 if failing else 1)
+
+
+async def _within(what: Coroutine[Any, Any, None]) -> None:
+    """Wait for something that only tidies up, and not for ever: whatever comes of it, we go on."""
+    # A cancellation may be swallowed on its way (`wait_for` before Python 3.12), so nobody waits for it.
+    task = asyncio.ensure_future(what)
+    await asyncio.wait((task,), timeout=_TIDY)
+    if not task.done():
+        task.cancel()
+    elif not task.cancelled() and (error := task.exception()) is not None:
+        log.debug("while leaving: %s", error)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

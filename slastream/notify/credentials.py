@@ -130,6 +130,9 @@ class Credentials:
         if secret is not None and len(secret.reveal()) < SHORTEST:
             self._wrong(value, f"{name}.{where}", f"holds fewer than {SHORTEST} characters")
             return None
+        if secret is not None and not secret.reveal().isprintable():
+            self._wrong(value, f"{name}.{where}", "holds more than one line of text")
+            return None
         return secret
 
     def _found(self, where: str, text: str, node: Node, name: str) -> Secret | None:

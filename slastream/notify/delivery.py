@@ -69,7 +69,7 @@ class Delivery:
         """Raise what ended a task: none of them ends by itself."""
         for task in self._tasks:
             if task.done():
-                task.result()
+                raise RuntimeError("a task of the delivery ended") from _why(task)
 
     def ready(self, window: Window, key: bytes) -> None:
         """A ticket's next record may go."""
@@ -104,10 +104,14 @@ class Delivery:
         async with self._exclusive(), self.gate.turn():
             if window.closed:
                 return 0.0
+            try:
+                request = self._kind.request(self.route, item.notice, int(time.time() * 1000))
+            except Exception as error:
+                # Ours, not the receiver's: the route must not stand still for it.
+                log.exception("route %s: a bug over %s", self.route.name, item.notice.alert.id)
+                return await self._bury(item, "bug", f"{type(error).__name__}: {error}")
             with window.posting():
-                answer = await self._post(
-                    self._kind.request(self.route, item.notice, int(time.time() * 1000))
-                )
+                answer = await self._post(request)
         if answer.outcome == DONE:
             counts.DELIVERED.labels(self.route.name, item.notice.action).inc()
             delay = time.time() - item.record.timestamp / 1000
@@ -197,3 +201,7 @@ class Delivery:
             return
         async with self._alone:
             yield
+
+
+def _why(task: asyncio.Task[None]) -> BaseException | None:
+    return None if task.cancelled() else task.exception()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from slastream.notify.route import Route
 
@@ -43,9 +43,13 @@ class Letters:
             # A producer takes no record without key and value.
             key = record.key if record.key is not None or record.value is not None else b""
             await producer.send_and_wait(self.topic, record.value, key, headers=headers)
-        except KafkaError:
+        except (KafkaError, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
             await self.close()
-            raise
+            # Somebody else's trouble closed the producer that this letter was in.
+            raise KafkaConnectionError(f"the letter was not written: {error}") from error
 
     async def _open(self) -> AIOKafkaProducer:
         async with self._lock:

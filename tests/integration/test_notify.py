@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from aiokafka import AIOKafkaProducer
 from notify_rig import Receiver, in_turn, notifying, receiver, settings_of, write_routes
 from rig import until
 
 from slastream.core.instant import DAY
 from slastream.dlq.letter import letter_of
+from slastream.kafka import admin
 from slastream.kafka.local import LocalBroker
+from slastream.kafka.plan import plan
+from slastream.notify.receivers import KINDS
+from slastream.notify.route import Request, Route
+from slastream.notify.standing import Notice
 from tests.conftest import Produce, ReadAll
 from tests.support.alerts import now_ms, said
 
@@ -290,3 +297,55 @@ async def test_retries_follow_what_the_receiver_asks_for(
             await until(lambda: len(hook.taken) == 2)
 
     assert times[-1] - times[0] >= 1.9
+
+
+async def test_a_bug_of_ours_stops_nobody(
+    broker: LocalBroker,
+    prefix: str,
+    topics: Callable[[str], str],
+    produce: Produce,
+    read_all: ReadAll,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An alert that we cannot put into words is set aside, loudly, and the next one is told."""
+    right = KINDS["webhook"]
+
+    def breaks(route: Route, notice: Notice, now: int) -> Request:
+        if notice.alert.id == "a1":
+            raise ZeroDivisionError
+        return right.request(route, notice, now)
+
+    async with receiver() as hook:
+        file = write_routes(tmp_path, HOOK.format(hook.url, ""))
+        settings = settings_of(broker.bootstrap, prefix)
+        kinds = {**KINDS, "webhook": replace(right, request=breaks)}
+        monkeypatch.setattr("slastream.notify.delivery.KINDS", kinds)
+        async with notifying(settings, file):
+            await produce(topics("alerts"), [at_risk(1), at_risk(2), cleared(1)])
+            await until(lambda: len(hook.taken) == 2)
+        [letter] = await read_all(topics("dlq"))
+
+    assert sorted(ids(hook)) == ["a2", "c1"]
+    assert dict(letter.headers)["sla-reason"] == b"bug"
+
+
+async def test_it_leaves_although_the_broker_is_away(tmp_path: Path) -> None:
+    """SIGTERM while nothing of Kafka answers: it ends within seconds, and loses nothing by it."""
+    with LocalBroker() as own:
+        await admin.create({"bootstrap_servers": own.bootstrap}, plan("sla.", 2))
+        async with receiver() as hook:
+            file = write_routes(tmp_path, HOOK.format(hook.url, ""))
+            async with notifying(settings_of(own.bootstrap, "sla."), file) as one:
+                async with AIOKafkaProducer(bootstrap_servers=own.bootstrap) as producer:
+                    for n in range(20):
+                        key, value, headers = at_risk(n)
+                        await producer.send_and_wait("sla.alerts.v1", value, key, headers=headers)
+                own.kill()
+                await until(lambda: len(hook.taken) > 0)
+                await asyncio.sleep(2)
+                one.stop.set()
+                began = asyncio.get_running_loop().time()
+            took = asyncio.get_running_loop().time() - began
+
+    assert took < 35

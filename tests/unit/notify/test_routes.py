@@ -44,6 +44,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "key").write_text(KEY + "\n", "utf-8")
     (tmp_path / "signing").write_text(SIGNING, "utf-8")
     (tmp_path / "teams").write_text("https://teams.example/workflows/1?sig=teamssecret\n", "utf-8")
+    (tmp_path / "lines").write_text(f"{KEY}\n{KEY}\n", "utf-8")
     (tmp_path / "empty").write_text("\n", "utf-8")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00secret")
     return tmp_path
@@ -147,6 +148,8 @@ def test_all_mistakes_at_once(folder: Path) -> None:
          "routes.yaml:1: routes[0].routing_key.file: holds fewer than 8 characters"),
         ("routes: [{name: a, kind: pagerduty, routing_key: {file: binary}}]",
          "routes.yaml:1: routes[0].routing_key.file: the file holds no text"),
+        ("routes: [{name: a, kind: pagerduty, routing_key: {file: lines}}]",
+         "routes.yaml:1: routes[0].routing_key.file: holds more than one line of text"),
         ("routes: [{name: a, kind: pagerduty, routing_key: {file: teams}}]",
          "routes.yaml:1: routes[0].routing_key: has 49 characters, an integration key has 32"),
         ("routes: [{name: a, kind: pagerduty, routing_key: {file: key, env: AM}}]",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
+
+from slastream.core.errors import Rejected
 from slastream.core.instant import DAY, HOUR
-from slastream.notify.alert import Alert
+from slastream.notify.alert import Alert, alert_of
 from slastream.notify.standing import REMEMBERED, Notice, Standing
-from tests.support.alerts import alert, now_ms
+from tests.support.alerts import alert, now_ms, record
 
 
 def told(standing: Standing, *alerts: Alert) -> list[str]:
@@ -158,3 +161,27 @@ def test_an_alert_of_another_time_is_simulated() -> None:
     assert not alert("at_risk", id_="a", at=now - 3 * DAY).simulated
     assert alert("at_risk", id_="a", at=now - 8 * DAY).simulated
     assert alert("at_risk", id_="a", at=now + 2 * HOUR).simulated
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"headers": []},
+        {"headers": [("ce_type", b"io.slastream.ticket.v1"), ("ce_id", b"a")]},
+        {"headers": [("ce_type", b"io.slastream.sla.at_risk.v1"), ("ce_id", b"a\r\nx-evil: 1")]},
+        {"value": b"not json"},
+        {"value": b"[]"},
+        {"value": b"{}"},
+        {"value": b'{"detected_at": "yesterday", "dedup_key": "a/at_risk"}'},
+        {"value": b'{"detected_at": "2026-03-02T09:02:11.000Z", "dedup_key": "a/else"}'},
+        {"value": b'{"detected_at": 1, "dedup_key": "a/at_risk", "due": "soon"}'},
+    ],
+)
+def test_what_is_no_alert(strange: dict[str, Any]) -> None:
+    """What somebody else wrote onto the topic is told apart before anybody is told of it."""
+    record_ = record("at_risk", id_="a")
+    for name, value in strange.items():
+        setattr(record_, name, value)
+
+    with pytest.raises(Rejected, match="not_an_alert"):
+        alert_of(record_)
