@@ -121,6 +121,8 @@ def _tell(found: Findings, keys: dict[bytes, int], moved: bool) -> None:
         note(f"to erase: {len(names) - NAMED_AT_MOST} more")
     if not names:
         note("The worker holds nothing of it any more.")
+    for name in sorted(found.known_as):
+        note(f"A source says {found.scope.client!r} where the book says {name!r}: ask for that.")
     if not moved and found.moved():
         told = ", ".join(names_of(found.moved())[:NAMED_AT_MOST])
         note(f"{len(found.moved())} were the client's once and are another's now: {told}")

@@ -16,7 +16,7 @@ from aiokafka import TopicPartition
 from slastream.core.errors import Misconfigured
 from slastream.core.instant import Instant
 from slastream.engine.row import NOTE, decode_row
-from slastream.erasure.scope import Scope
+from slastream.erasure.scope import Scope, source_name
 from slastream.kafka import admin
 from slastream.kafka.admin import Found
 from slastream.kafka.reading import Consumer, reader, records
@@ -77,10 +77,14 @@ class Findings:
     scope: Scope
     holdings: dict[bytes, Holding] = field(default_factory=dict)
     traces: list[Trace] = field(default_factory=list)
+    told_as: set[str] = field(default_factory=set)
+    """What sources call the client."""
     times: dict[int, Instant] = field(default_factory=dict)
     """Journal partition -> its latest log time."""
     clients: set[str] = field(default_factory=set)
     """Names of clients on the clocks topic, for whoever has mistyped one."""
+    known_as: set[str] = field(default_factory=set)
+    """Where a source uses the name that was asked for: what the book calls that client."""
 
     def to_erase(self, *, moved: bool = False) -> dict[bytes, int]:
         """Return key -> partition of what the worker is to be asked for, `moved` tickets too."""
@@ -119,6 +123,7 @@ async def find(settings: Settings, scope: Scope) -> Findings:
     async with reader(client) as consumer:
         for short, name in names.items():
             found.traces.append(await _look(consumer, short, described[name], found, settings))
+            found.scope = found.scope.called(found.told_as)
     return found
 
 
@@ -131,7 +136,7 @@ async def _look(
     tenant = settings.tenants.get(source, settings.tenant) if source else ""
     if source and not found.scope.client and not found.scope.tenant:
         trace.searched = False
-    look = _Look(found, trace, found.scope.needle(), tenant)
+    look = _Look(found, trace, tenant)
     tps = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
     consumer.assign(tps)
     starts, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
@@ -153,9 +158,9 @@ async def _look(
 class _Look:
     """Says of each record of one topic whether it is meant, and keeps what it learns of tickets."""
 
-    def __init__(self, found: Findings, trace: Trace, needle: bytes, tenant: str) -> None:
+    def __init__(self, found: Findings, trace: Trace, tenant: str) -> None:
         self._found, self._scope, self._trace = found, found.scope, trace
-        self._needle, self._tenant = needle, tenant
+        self._needles, self._tenant = found.scope.needles(), tenant
         self._keys = found.holdings
         self._take = {"state": self._state, **dict.fromkeys(JSON, self._json)}.get(
             trace.short, self._words
@@ -172,7 +177,8 @@ class _Look:
         return self._take(record)
 
     def _named(self, value: bytes) -> bool:
-        return self._needle in value.lower()
+        lower = value.lower()
+        return any(needle in lower for needle in self._needles)
 
     def _state(self, record: Any) -> bool:
         key, value, scope = record.key, record.value, self._scope
@@ -198,6 +204,12 @@ class _Look:
             if held is not None:
                 held.row = False
             return meant
+        if scope.client:
+            raw, named = source_name(row), str(row.fold.attributes.get("client") or "")
+            if now and raw:
+                self._found.told_as.add(raw)
+            elif named and scope.is_client(raw):
+                self._found.known_as.add(named)
         self._keys[key] = Holding(record.partition, row=True, now=now)
         return True
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slastream.core.policy import fold_text
@@ -23,6 +23,8 @@ class Scope:
     tickets: frozenset[str] = frozenset()
     tenant: str = ""
     client: str = ""
+    also: frozenset[str] = frozenset()
+    """What sources call the client. Looked for in texts only: another source may call another so."""
 
     def has_key(self, key: str) -> bool:
         """Return whether a key alone says that its ticket is meant."""
@@ -39,9 +41,15 @@ class Scope:
         return bool(self.client) and fold_text(str(name or "")) == fold_text(self.client)
 
     def of_row(self, row: Row) -> tuple[bool, bool]:
-        """Return whether a row is the client's now, and whether it ever was."""
+        """Return whether a row is the client's now, as the book names it, and whether it ever was told."""
         now = self.is_client(row.fold.attributes.get("client"))
         return now, now or any(self.is_client(told.get("client")) for told in row.told_attributes)
+
+    def called(self, names: Iterable[str]) -> Scope:
+        """Return a scope that looks in others' words for these names too: what sources call the client."""
+        return replace(
+            self, also=self.also | {name for name in names if re.search(r"[^\W\d]", name)}
+        )
 
     def of_note(self, note: str) -> bool:
         """Return whether a note of a partition (`!unmapped/<tenant>/...`) is meant."""
@@ -54,15 +62,25 @@ class Scope:
         """Return whether a published value or a journal event is the client's."""
         return self.is_client(value.get("client"))
 
-    def needle(self) -> bytes:
-        """Return lower-case bytes without which no record names the client; empty when there are none."""
-        words = re.findall(r"[a-z0-9]+", self.client.lower()) if self.client else []
-        return max(words, key=len, default="").encode()
+    def needles(self) -> list[bytes]:
+        """Return lower-case bytes without any of which no record names the client."""
+        names = [self.client, *self.also] if self.client else []
+        words = [re.findall(r"[a-z0-9]+", name.lower()) for name in names]
+        return [max(each, key=len, default="").encode() for each in words]
 
     def in_text(self, data: bytes) -> bool:
         """Return whether bytes in anybody's words hold the client's name, plain or escaped as JSON."""
         text = fold_text(data.decode("utf-8", "replace"))
-        return any(_has_words(text, name) for name in (self.client, json.dumps(self.client)[1:-1]))
+        return any(
+            _has_words(text, name) or _has_words(text, json.dumps(name)[1:-1])
+            for name in (self.client, *self.also)
+        )
+
+
+def source_name(row: Row) -> str:
+    """Return what the source last called the client of a row's ticket."""
+    told = [row.told_attributes[fact.told] for fact in row.facts if fact.told >= 0]
+    return str(next((each["client"] for each in reversed(told) if each.get("client")), ""))
 
 
 def _has_words(text: str, name: str) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from rig import committed, create_topics, running, settings_for, until
 
+from slastream.cli.book import command as book
 from slastream.cli.forget import command
 from slastream.cli.journal import journal
 from slastream.core.instant import DAY, format_instant
@@ -241,6 +242,43 @@ async def test_nothing_found(settings: Settings) -> None:
 
     assert nobody.exit_code == 1
     assert "nothing was found; there is 'Old Mill'" in nobody.stderr
+
+
+BOOK = """\
+apiVersion: slastream/v1
+effective_from: 2026-01-01T00:00:00Z
+tenant: acme
+calendars: {always: 24x7}
+sources:
+  cw:
+    clients: {MUELLER01: Zahnarztpraxis Müller}
+policies:
+  - {name: all, calendar: always, targets: {resolution: PT4H}}
+"""
+
+
+async def test_a_client_that_a_source_calls_otherwise(
+    settings: Settings, produce: Produce, tmp_path: Path
+) -> None:
+    """The book's name finds all, in the source's own words too; the source's name is told the book's."""
+    path = tmp_path / "book.yaml"
+    path.write_text(BOOK, "utf-8")
+    where = ["--broker", settings.broker, "--prefix", settings.prefix]
+    published = await asyncio.to_thread(CliRunner().invoke, book, ["publish", str(path), *where])
+    await produce(settings.topic("raw.canonical"), [(b"k", told(30, "MUELLER01"))])
+    async with worker(settings):
+        await until(lambda: judged(settings, 8))
+        asked = await forget(settings, "--client", "mueller01")
+        found = await forget(settings, "--client", NAME, "--yes")
+        clocks = await latest(settings, "clocks")
+
+    assert published.exit_code == 0, published.output
+    assert f"A source says 'mueller01' where the book says {NAME!r}" in asked.stderr
+    assert found.exit_code == 0, found.stderr
+    assert "4 of 4 are erased" in found.stderr
+    assert clocks[b"acme/cw/30"] is None
+    assert report(settings, found)["raw.canonical"]["found"] == 6
+    assert report(settings, found)["books.v1"]["found"] == 1
 
 
 @pytest.mark.parametrize(
