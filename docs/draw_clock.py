@@ -15,12 +15,11 @@ from types import MappingProxyType
 
 from slastream.core.books import TenantBooks
 from slastream.core.calendar import Calendar
-from slastream.core.clock import MODES
-from slastream.core.shapes import Phase
+from slastream.core.clock import MODES, live
 from slastream.core.event import State
 from slastream.core.fact import AGENT, CREATED, UPDATED
-from slastream.core.shapes import Fact
 from slastream.core.policy import Book, Indicator, Options, Policy, Target
+from slastream.core.shapes import Fact, Phase
 from slastream.core.ticket import begin, step
 
 PAGE = Path(__file__).parent / "semantics.md"
@@ -66,14 +65,14 @@ def edges(options: Options) -> dict[Indicator, Edges]:
         for number, name in enumerate(story, 1):
             state, on = TOLD[name]
             at = number * HOUR
-            before = [clock.phase for clock in ticket.live()]
+            before = [clock.phase for clock in live(ticket.clocks)]
             step(
                 ticket,
                 Fact(at, -1, 0, number, UPDATED, at, state=state, on=on, actor=AGENT),
                 [],
                 judge,
             )
-            for indicator, was, clock in zip(Indicator, before, ticket.live(), strict=True):
+            for indicator, was, clock in zip(Indicator, before, live(ticket.clocks), strict=True):
                 if was != clock.phase:
                     pair = Phase(was).label, Phase(clock.phase).label
                     found[indicator].setdefault(pair, set()).add(name)

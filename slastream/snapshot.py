@@ -6,11 +6,11 @@ import msgspec
 
 from slastream.core import ledger
 from slastream.core.books import TenantBooks
-from slastream.core.event import split_key
-from slastream.core.fold import Fold
+from slastream.core.clock import measure, outcome_of, paused_by, superseded, verdict_of
 from slastream.core.instant import Instant, Millis, format_instant
+from slastream.core.key import split_key
 from slastream.core.policy import Indicator
-from slastream.core.shapes import PHASES, SKIPPED, Announced, Clock
+from slastream.core.shapes import PHASES, SKIPPED, Announced, Clock, Fold
 from slastream.faces import Face, LedgerRow, Next, Sent, Snapshot
 
 LEDGER_ROWS = 50
@@ -45,9 +45,9 @@ def face(
     """Return what one clock says; a stopped one says what it said when it stopped."""
     coverage = books.coverage(clock.calendar)
     at = ledger.end_of(clock, now)
-    elapsed, target = clock.measure(coverage, at), clock.target
+    elapsed, target = measure(clock, coverage, at), clock.target
     due, reached, breached, ahead = clock.due, clock.reached, clock.breached, clock.next_at
-    paused = clock.paused_by(coverage, at) or _NOBODY
+    paused = paused_by(clock, coverage, at) or _NOBODY
     rows = ledger.rows(fold, clock, coverage, books.options_of(clock), now)
     return Face(
         _INDICATORS[clock.indicator],
@@ -61,11 +61,11 @@ def face(
         format_instant(clock.started),
         None if due is None else format_instant(due),
         PHASES[clock.phase],
-        clock.verdict,
-        clock.outcome,
+        verdict_of(clock),
+        outcome_of(clock),
         None if reached is None else format_instant(reached),
         None if breached is None else format_instant(breached),
-        clock.superseded,
+        superseded(clock),
         sum(paused.values()) if paused else 0,
         paused,
         clock.paused_on or None,

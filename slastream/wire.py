@@ -12,14 +12,15 @@ from typing import Any
 import msgspec
 
 from slastream.core import ledger
-from slastream.core.alert import Decided, Notice, dedup_key
+from slastream.core.alert import dedup_key
 from slastream.core.books import AT_RISK, BREACH, TenantBooks
+from slastream.core.clock import measure, paused_by, superseded
 from slastream.core.errors import Rejected
-from slastream.core.event import Event, split_key, ticket_key
-from slastream.core.fold import Fold
+from slastream.core.event import Event
 from slastream.core.instant import Instant, Millis, format_instant
+from slastream.core.key import split_key, ticket_key
 from slastream.core.policy import Indicator
-from slastream.core.shapes import Announced, Clock
+from slastream.core.shapes import Announced, Clock, Decided, Fold, Notice
 from slastream.snapshot import ledger_rows, snapshot
 
 Headers = list[tuple[str, bytes]]
@@ -111,7 +112,7 @@ def about(key: str, fold: Fold) -> dict[str, Any]:
 
 def figures(fold: Fold, clock: Clock, books: TenantBooks, now: Instant) -> dict[str, Any]:
     """Return what a clock says at `now`: who judges it, target, elapsed, remaining, due."""
-    elapsed = clock.measure(books.coverage(clock.calendar), now)
+    elapsed = measure(clock, books.coverage(clock.calendar), now)
     return {
         "indicator": _INDICATORS[clock.indicator],
         "cycle": clock.cycle,
@@ -191,7 +192,7 @@ def outcome(
     clock = decided.clock
     at = clock.reached if clock.reached is not None else now
     coverage = books.coverage(clock.calendar)
-    paused = clock.paused_by(coverage, at)
+    paused = paused_by(clock, coverage, at)
     policy = books.policy_of(clock)
     told = about(key, fold)
     told.update(figures(fold, clock, books, at))
@@ -202,7 +203,7 @@ def outcome(
     told["decided_at"] = format_instant(now)
     told["implied"] = clock.implied
     told["unverified_actor"] = clock.unverified
-    told["superseded"] = clock.superseded
+    told["superseded"] = superseded(clock)
     told["paused_ms"] = sum(paused.values()) if paused else 0
     told["paused_by"] = paused
     told["closed_hours_ms"] = max(0, at - clock.started - coverage.measure(clock.started, at))

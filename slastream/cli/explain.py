@@ -110,7 +110,7 @@ def _from_broker(
     from slastream.book import load
     from slastream.cli.journal import journal, published_books
     from slastream.core.books import Books
-    from slastream.core.event import ticket_key
+    from slastream.core.key import ticket_key
 
     at = int(time.time() * 1000) if as_of is None else as_of
 
@@ -132,7 +132,7 @@ def _from_broker(
 
 def _events_of(ticket: str, given: Given, tenants: list[str]) -> tuple[list[Event], Instant]:
     """Return the events of one ticket, and the instant at which to read its clocks."""
-    from slastream.core.event import ticket_key
+    from slastream.core.key import ticket_key
     from slastream.offline.histories import Reading, taken
 
     reading = Reading()

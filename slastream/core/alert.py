@@ -8,11 +8,10 @@ it is a difference, a late event needs no case of its own: what is no longer a f
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import NamedTuple
 
 from slastream.core.books import AT_RISK, BREACH, OVERDUE, TenantBooks
+from slastream.core.clock import outcome_of
 from slastream.core.event import State
-from slastream.core.fold import Fold
 from slastream.core.instant import Instant
 from slastream.core.policy import INDICATORS, Indicator
 from slastream.core.shapes import (
@@ -21,8 +20,12 @@ from slastream.core.shapes import (
     SENT,
     SKIPPED,
     Announced,
+    Announcement,
     Clock,
+    Decided,
+    Fold,
     Hit,
+    Notice,
     Phase,
     Published,
     Told,
@@ -30,38 +33,7 @@ from slastream.core.shapes import (
 
 _LABELS = tuple(INDICATORS)
 _STOPPED = int(Phase.STOPPED)
-
-
-class Notice(NamedTuple):
-    """One alert to publish. `hit` is None where a correction leaves nothing."""
-
-    type: str
-    id: str
-    clock: Clock
-    hit: Hit | None
-    kind: int
-    text: str
-    reason: str = ""
-    before: Announced | None = None
-
-
-class Decided(NamedTuple):
-    """One outcome to publish."""
-
-    id: str
-    clock: Clock
-    outcome: str
-    finality: str
-    replaces: str | None
-
-
-class Announcement(NamedTuple):
-    """What to publish now, how many levels were passed over, and when to look again."""
-
-    notices: list[Notice]
-    outcomes: list[Decided]
-    skipped: int
-    next: Instant | None
+_RESOLUTION, _CLOSED = int(Indicator.RESOLUTION), int(State.CLOSED)
 
 
 TYPES = ("at_risk", "breached", "breached")
@@ -86,6 +58,7 @@ def announce(key: str, ticket: Fold, told: Told, now: Instant, books: TenantBook
     wake: Instant | None = None
     held = told.hold is not None and now < told.hold
     waiting = False
+    published = len(told.outcomes)
     if told.alerts:
         _take_back(key, ticket, told, notices)
     for clock in ticket.clocks:
@@ -105,9 +78,10 @@ def announce(key: str, ticket: Fold, told: Told, now: Instant, books: TenantBook
         if clock.target is None:
             continue
         before = _published(told, clock) if told.outcomes else None
+        published -= before is not None
         if before is not None or clock.phase == _STOPPED:
             wake = _sooner(wake, _decide(key, ticket, clock, before, told, now, outcomes, books))
-    if told.outcomes:
+    if published:
         _retract_vanished(key, ticket, told, outcomes)
     if waiting:
         wake = _sooner(wake, told.hold)
@@ -318,20 +292,17 @@ def _decide(
     books: TenantBooks,
 ) -> Instant | None:
     """Publish the outcome of a stopped clock when it is new, and retract that of a reopened one (D16, D18)."""
-    if clock.phase != Phase.STOPPED or clock.reached is None:
+    if clock.phase != _STOPPED or clock.reached is None:
         if before is not None and not before.retracted:
             _retract(key, clock, before, outcomes)
         return None
-    if before is not None and before.final and not _differs(before, clock, clock.outcome, True):
+    if before is not None and before.final and not _differs(before, clock, outcome_of(clock), True):
         return None
     final_at = clock.reached + books.options_of(clock).verification
     final = (
-        clock.indicator != Indicator.RESOLUTION
-        or clock.old
-        or ticket.state == State.CLOSED
-        or now >= final_at
+        clock.indicator != _RESOLUTION or clock.old or ticket.state == _CLOSED or now >= final_at
     )
-    outcome = clock.outcome
+    outcome = outcome_of(clock)
     if before is not None and before.final and not before.retracted:
         same = (before.outcome, before.reached, before.elapsed)
         final = final or same == (outcome, clock.reached, clock.elapsed)

@@ -87,9 +87,7 @@ class Chooser:
         for value in policy.when[name]:
             self._by_value.setdefault((name, value), []).append(policy)
 
-    def terms(
-        self, attributes: Mapping[str, object], at: Instant
-    ) -> tuple[Terms, Terms, Terms]:
+    def terms(self, attributes: Mapping[str, object], at: Instant) -> tuple[Terms, Terms, Terms]:
         """Return the terms of response, plan and resolution for a ticket with these attributes.
 
         `at` is the start of the cycle: a policy outside its validity then is not considered.
@@ -103,9 +101,7 @@ class Chooser:
             found = self._remembered[key] = self._choose(attributes, at)
         return found
 
-    def _choose(
-        self, attributes: Mapping[str, object], at: Instant
-    ) -> tuple[Terms, Terms, Terms]:
+    def _choose(self, attributes: Mapping[str, object], at: Instant) -> tuple[Terms, Terms, Terms]:
         matching = self._matching(attributes, at)
         if not matching:
             return self._uncovered

@@ -62,6 +62,7 @@ MODES: dict[Indicator, dict[State, Mode]] = {
 
 
 _WAITING = int(State.WAITING)
+_RUNNING, _PAUSED, _STOPPED, _CANCELLED = map(int, list(Phase)[1:])
 
 
 def _modes(indicator: Indicator, answered: bool) -> tuple[Mode, ...]:
@@ -87,6 +88,62 @@ def mode_of(
     if state == _WAITING and on == "provider":
         return _RUN
     return MODE_TABLE[indicator][responded or pause_before_response][state]
+
+
+def measure(clock: Clock, coverage: Coverage, at: Instant) -> Millis:
+    """Return the elapsed covered milliseconds at an instant not before the last transition."""
+    if clock.since is None or at <= clock.since:
+        return clock.elapsed
+    return clock.elapsed + coverage.covered(at) - coverage.covered(clock.since)
+
+
+def outside_hours(clock: Clock, coverage: Coverage, due: Instant) -> Instant:
+    """Return when time that runs out at `due` is over: where business days end, if nothing opens before."""
+    if clock.until is None or clock.until <= due or coverage.measure(due, clock.until):
+        return due
+    return clock.until
+
+
+def paused_by(clock: Clock, coverage: Coverage, at: Instant) -> dict[str, Millis]:
+    """Return the covered milliseconds spent waiting, by who owed the next action."""
+    if clock.paused_since is None or at <= clock.paused_since:
+        return clock.paused
+    spent = coverage.covered(at) - coverage.covered(clock.paused_since)
+    return {**clock.paused, clock.paused_on: clock.paused.get(clock.paused_on, 0) + spent}
+
+
+def verdict_of(clock: Clock) -> str:
+    """on_track, at_risk or breached, whatever the phase."""
+    if clock.breached is not None:
+        return "breached"
+    return "at_risk" if clock.step > 0 else "on_track"
+
+
+def outcome_of(clock: Clock) -> str:
+    """met or missed once decided; else running, paused, cancelled, or measured without a target."""
+    if clock.phase == _CANCELLED:
+        return "cancelled"
+    if clock.target is None:
+        return "measured"
+    if clock.breached is not None:
+        return "missed"
+    if clock.phase == _STOPPED:
+        return "met"
+    return "paused" if clock.phase == _PAUSED else "running"
+
+
+def superseded(clock: Clock) -> bool:
+    """Whether the breach belongs to an earlier target than the present one (D20)."""
+    return clock.breached is not None and clock.spent is None
+
+
+def is_open(clock: Clock) -> bool:
+    return clock.phase <= _PAUSED
+
+
+def live(clocks: list[Clock]) -> list[Clock]:
+    """Return the clocks of the current cycles."""
+    return [clock for clock in clocks if not clock.old]
 
 
 def advance(clock: Clock, until: Instant, coverage: Coverage, steps: tuple[Step, ...]) -> bool:
@@ -119,7 +176,7 @@ def _arm_next(clock: Clock, coverage: Coverage, steps: tuple[Step, ...]) -> None
     if at is None:
         clock.next_at = None
         return
-    clock.next_at = clock.outside_hours(coverage, at) + 1 if step.kind == BREACH else at
+    clock.next_at = outside_hours(clock, coverage, at) + 1 if step.kind == BREACH else at
 
 
 def _when(coverage: Coverage, since: Instant, left: Millis) -> Instant | None:
@@ -141,14 +198,14 @@ def arm(clock: Clock, coverage: Coverage, steps: tuple[Step, ...]) -> None:
         clock.due = clock.spent
     elif clock.elapsed <= clock.target:
         due = _when(coverage, clock.since, clock.target - clock.elapsed)
-        clock.due = None if due is None else clock.outside_hours(coverage, due)
+        clock.due = None if due is None else outside_hours(clock, coverage, due)
     _arm_next(clock, coverage, steps)
 
 
 def run(clock: Clock, at: Instant, coverage: Coverage, steps: tuple[Step, ...]) -> None:
     """Start or resume. A level that was passed before the pause fires once more, the highest only (D31)."""
     _end_pause(clock, at, coverage)
-    clock.phase = Phase.RUNNING
+    clock.phase = _RUNNING
     clock.since = max(at, clock.started)
     if clock.spent is not None:
         _breached_in_a_pause(clock, at)
@@ -168,14 +225,14 @@ def _breached_in_a_pause(clock: Clock, at: Instant) -> None:
 
 
 def _bank(clock: Clock, at: Instant, coverage: Coverage) -> None:
-    clock.elapsed = clock.measure(coverage, at)
+    clock.elapsed = measure(clock, coverage, at)
     clock.since = None
     clock.next_at = None
 
 
 def _end_pause(clock: Clock, at: Instant, coverage: Coverage) -> None:
     if clock.paused_since is not None:
-        clock.paused = clock.paused_by(coverage, at)
+        clock.paused = paused_by(clock, coverage, at)
         clock.paused_since = None
         clock.paused_on = ""
 
@@ -189,13 +246,13 @@ def switch_off(clock: Clock, kinds: tuple[int, ...], reason: str, at: Instant) -
 
 def pause(clock: Clock, at: Instant, on: str, coverage: Coverage) -> None:
     """Stop counting while someone outside owes the next action; a breach stays announced."""
-    if clock.phase == Phase.PAUSED:
+    if clock.phase == _PAUSED:
         if clock.paused_on != on:
             _end_pause(clock, at, coverage)
             clock.paused_since, clock.paused_on = max(at, clock.started), on
         return
     _bank(clock, at, coverage)
-    clock.phase = Phase.PAUSED
+    clock.phase = _PAUSED
     clock.due = None
     clock.paused_since, clock.paused_on = max(at, clock.started), on
     switch_off(clock, (AT_RISK,), "paused", at)
@@ -205,7 +262,7 @@ def stop(clock: Clock, at: Instant, coverage: Coverage, *, implied: bool = False
     """Reach the milestone."""
     _bank(clock, at, coverage)
     _end_pause(clock, at, coverage)
-    clock.phase = Phase.STOPPED
+    clock.phase = _STOPPED
     clock.reached = at
     clock.implied = implied
     switch_off(clock, (AT_RISK, BREACH, OVERDUE), "stopped", at)
@@ -217,7 +274,7 @@ def cancel(clock: Clock, at: Instant, coverage: Coverage) -> None:
         clock.started = at  # it never began, so nothing before this is its time
     _bank(clock, at, coverage)
     _end_pause(clock, at, coverage)
-    clock.phase = Phase.CANCELLED
+    clock.phase = _CANCELLED
     switch_off(clock, (AT_RISK, BREACH, OVERDUE), "cancelled", at)
 
 

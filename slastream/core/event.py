@@ -115,16 +115,3 @@ TOLD = (
     "site", "team", "assignee", "number", "url",
 )  # fmt: skip
 """The plain attributes of a ticket: they select its policy and are shown with its clocks."""
-
-
-def ticket_key(tenant: str, source: str, ticket: str) -> str:
-    """Return the Kafka key of a ticket: `<tenant>/<source>/<ticket>`; only the last part may hold a slash."""
-    return f"{tenant}/{source}/{ticket}"
-
-
-def split_key(key: str) -> tuple[str, str, str]:
-    """Return tenant, source and ticket of a key; raises ValueError when it is none."""
-    tenant, source, ticket = key.split("/", 2)
-    if not (tenant and source and ticket):
-        raise ValueError(key)
-    return tenant, source, ticket

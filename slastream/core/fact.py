@@ -29,8 +29,22 @@ PUBLIC, INTERNAL = 1, 2
 
 _told = attrgetter(*TOLD)
 
+# Plain integers, which are compared and encoded without a look at the enum.
+_STATES = {name: int(state) for name, state in STATES.items()}
+_WAITING, _CANCELLED = int(State.WAITING), int(State.CANCELLED)
+
 SKEW_TOLERANCE: Millis = 60_000
 """How far an event may lie before the broker's append time before it is clamped (D39)."""
+
+
+def order(fact: Fact) -> tuple[Instant, int, int, int]:
+    """Return what facts are sorted by (D38)."""
+    return fact.at, fact.sequence, fact.rank, fact.id
+
+
+def comes_before(one: Fact, other: Fact) -> bool:
+    """Whether a fact is folded before another."""
+    return one.at < other.at or (one.at == other.at and order(one) < order(other))
 
 
 def id_hash(text: str) -> int:
@@ -97,12 +111,12 @@ def fact_of(event: Event, log_time: Instant, rank: int) -> Fact:
 def structural(event: Event, kind: int) -> tuple[int, str]:
     """Return the state that an event gives by itself, without any mapping; -1 when it gives none."""
     if kind == DELETED:
-        return State.CANCELLED, event.reason or "deleted"
+        return _CANCELLED, event.reason or "deleted"
     if kind == MERGED or event.merged_into is not None:
-        return State.CANCELLED, "merged"
+        return _CANCELLED, "merged"
     if event.state is None:
         return -1, ""
-    state = STATES[event.state]
-    if state == State.WAITING:
+    state = _STATES[event.state]
+    if state == _WAITING:
         return state, event.waiting_on or "unknown"
-    return state, (event.reason or "void") if state == State.CANCELLED else ""
+    return state, (event.reason or "void") if state == _CANCELLED else ""

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from slastream.core.clock import MODE_TABLE, Mode
+from slastream.core.clock import MODE_TABLE, Mode, outside_hours
 from slastream.core.coverage import Coverage
 from slastream.core.event import State
-from slastream.core.fold import Fold
 from slastream.core.instant import Instant, Millis
 from slastream.core.policy import Options
-from slastream.core.shapes import Clock, Phase
+from slastream.core.shapes import Clock, Fold, Phase
 
-_WAITING = int(State.WAITING)
+_WAITING, _PENDING = int(State.WAITING), int(Phase.PENDING)
 _RUN, _PAUSE, _STOP = Mode.RUN, Mode.PAUSE, Mode.STOP
 STATE_LABELS = tuple(state.label for state in State)
 
@@ -83,7 +82,7 @@ def rows(
 ) -> list[Row]:
     """Return the ledger of a clock, clipped by its calendar, up to its end or `now`."""
     found: list[Row] = []
-    if clock.phase == Phase.PENDING:
+    if clock.phase == _PENDING:
         return found
     origin, covered = clock.origin, coverage.covered
     if clock.base:
@@ -131,13 +130,13 @@ def crossing(
     """Return the instant at which the elapsed time reached `limit`, or None when it has not."""
     left = limit - clock.base
     if left <= 0:
-        return clock.outside_hours(coverage, max(clock.origin, clock.started))
+        return outside_hours(clock, coverage, max(clock.origin, clock.started))
     for began, end, _, _, mode in stretches(ticket, clock, options, until):
         if mode is not _RUN or end <= clock.origin:
             continue
         start = max(began, clock.origin)
         counted = coverage.measure(start, end)
         if counted >= left:
-            return clock.outside_hours(coverage, coverage.due(start, left))
+            return outside_hours(clock, coverage, coverage.due(start, left))
         left -= counted
     return None

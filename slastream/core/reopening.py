@@ -7,18 +7,17 @@ from slastream.core.books import BREACH, TenantBooks
 from slastream.core.clock import Mode
 from slastream.core.coverage import Coverage
 from slastream.core.event import State
-from slastream.core.fold import Fold
 from slastream.core.instant import Instant
 from slastream.core.ledger import crossing, recount
 from slastream.core.policy import Options
 from slastream.core.retarget import target_length
-from slastream.core.shapes import Clock, Hit, Phase
+from slastream.core.shapes import Clock, Fold, Hit, Phase
 from slastream.core.terms import PLAN, first_version, new_clock, reconsider
 
 
 def revive(ticket: Fold, at: Instant, books: TenantBooks) -> None:
     """Let the clocks of a cancelled ticket run on: it is one again (D44)."""
-    for clock in ticket.live():
+    for clock in clocks.live(ticket.clocks):
         if clock.phase != Phase.CANCELLED:
             continue
         waits = clock.indicator == PLAN and not ticket.responded

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from slastream.core.books import AT_RISK, BREACH, Step, TenantBooks
 from slastream.core.choice import Terms
-from slastream.core.clock import arm, passed_steps
+from slastream.core.clock import arm, measure, passed_steps
 from slastream.core.coverage import Coverage
-from slastream.core.fold import Fold
 from slastream.core.instant import Instant, Millis
 from slastream.core.ledger import crossing, recount, waited_for
 from slastream.core.policy import Options, Target
-from slastream.core.shapes import Clock, Hit, Phase
+from slastream.core.shapes import Clock, Fold, Hit, Phase
 
 
 def target_length(target: Target, coverage: Coverage, start: Instant, options: Options) -> Millis:
@@ -51,7 +50,7 @@ def retarget(
     how = options.retarget_up if stricter else options.retarget_down
     if old is not None and (how == "frozen_at_first" or (how == "strictest_ever" and not stricter)):
         return False
-    elapsed = clock.measure(books.coverage(clock.calendar), at)
+    elapsed = measure(clock, books.coverage(clock.calendar), at)
     moved = clock.calendar != terms.calendar
     clock.policy, clock.book, clock.calendar, clock.amount, clock.bd = now
     clock.target = length

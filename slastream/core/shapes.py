@@ -6,10 +6,11 @@ These are the structs that a row is encoded from, so an added member goes to the
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from slastream.core.coverage import Coverage
+from slastream.core.event import State
 from slastream.core.instant import Instant, Millis
 
 SENT, SKIPPED, CLEARED, CORRECTED = range(4)
@@ -38,10 +39,6 @@ class Fact(Struct, array_like=True, gc=False):
     created: Instant | None = None
     imported: bool = False
     skewed: bool = False
-
-    @property
-    def order(self) -> tuple[Instant, int, int, int]:
-        return self.at, self.sequence, self.rank, self.id
 
 
 class Phase(IntEnum):
@@ -87,7 +84,7 @@ class Clock(Struct, array_like=True, gc=False):
     amount: int | None
     bd: bool
     target: Millis | None
-    phase: int = Phase.RUNNING
+    phase: int = int(Phase.RUNNING)
     elapsed: Millis = 0
     """Up to the last transition; while running, add what is covered since `since`."""
     since: Instant | None = None
@@ -118,53 +115,35 @@ class Clock(Struct, array_like=True, gc=False):
     until: Instant | None = None
     """Where business days end, when the same local time lies outside the hours (D29)."""
 
-    def measure(self, coverage: Coverage, at: Instant) -> Millis:
-        """Return the elapsed covered milliseconds at an instant not before the last transition."""
-        if self.since is None or at <= self.since:
-            return self.elapsed
-        return self.elapsed + coverage.covered(at) - coverage.covered(self.since)
 
-    def outside_hours(self, coverage: Coverage, due: Instant) -> Instant:
-        """Return when time that runs out at `due` is over: where business days end, if nothing opens before."""
-        if self.until is None or self.until <= due or coverage.measure(due, self.until):
-            return due
-        return self.until
+class Interval(Struct, array_like=True, gc=False):
+    """One entry of the ledger: a state from an instant until the next entry's."""
 
-    def paused_by(self, coverage: Coverage, at: Instant) -> dict[str, Millis]:
-        """Return the covered milliseconds spent waiting, by who owed the next action."""
-        if self.paused_since is None or at <= self.paused_since:
-            return self.paused
-        spent = coverage.covered(at) - coverage.covered(self.paused_since)
-        return {**self.paused, self.paused_on: self.paused.get(self.paused_on, 0) + spent}
+    at: Instant
+    state: int
+    on: str = ""
+    cause: int = 0
 
-    @property
-    def verdict(self) -> str:
-        """on_track, at_risk or breached, whatever the phase."""
-        if self.breached is not None:
-            return "breached"
-        return "at_risk" if self.step > 0 else "on_track"
 
-    @property
-    def outcome(self) -> str:
-        """met or missed once decided; else running, paused, cancelled, or measured without a target."""
-        if self.phase == Phase.CANCELLED:
-            return "cancelled"
-        if self.target is None:
-            return "measured"
-        if self.breached is not None:
-            return "missed"
-        if self.phase == Phase.STOPPED:
-            return "met"
-        return "paused" if self.phase == Phase.PAUSED else "running"
+class Fold(Struct, array_like=True, gc=False):
+    """What the facts of a ticket amount to."""
 
-    @property
-    def superseded(self) -> bool:
-        """Whether the breach belongs to an earlier target than the present one (D20)."""
-        return self.breached is not None and self.spent is None
-
-    @property
-    def open(self) -> bool:
-        return self.phase <= Phase.PAUSED
+    start: Instant
+    known: bool
+    """Whether its creation was told: a ticket without is measured and never judged (D41)."""
+    source: str
+    state: int = int(State.NEW)
+    on: str = ""
+    attributes: dict[str, Any] = {}
+    ledger: list[Interval] = []
+    clocks: list[Clock] = []
+    reopened: int = 0
+    acknowledged: Instant | None = None
+    responded: bool = False
+    horizon: Instant = 0
+    """The last instant that is recorded in this fold: an earlier fact needs a new fold."""
+    unmapped: tuple[str, str] | None = None
+    """Board and status of the last fact, when no mapping knows the status."""
 
 
 class Announced(Struct, array_like=True, gc=False):
@@ -206,3 +185,55 @@ class Told(Struct, array_like=True, gc=False):
     """Levels passed up to here are history that was imported: measured, not announced (D41)."""
 
 
+class Row(Struct, array_like=True, gc=False):
+    """Everything that is kept of one ticket."""
+
+    fold: Fold
+    facts: list[Fact] = []
+    told_attributes: list[dict[str, Any]] = []
+    told: Told = field(default_factory=Told)
+    books: str = ""
+    """Fingerprint of the books that the fold was made with."""
+    held: bool = False
+    """Judged by a book that this worker has not read: facts are kept, nothing is judged or announced."""
+    deadline: Instant | None = None
+    last_log: Instant = 0
+    quarantined: str = ""
+    told_bytes: int = 0
+    stranger: bool = False
+    """First told of longer after its creation than a row is kept: it may have been forgotten, so it is
+    measured and never judged."""
+    erased: bool = False
+    """Erased on request: nothing is kept of the ticket, and nothing that is told of it is taken in."""
+
+
+class Notice(Struct, gc=False):
+    """One alert to publish. `hit` is None where a correction leaves nothing."""
+
+    type: str
+    id: str
+    clock: Clock
+    hit: Hit | None
+    kind: int
+    text: str
+    reason: str = ""
+    before: Announced | None = None
+
+
+class Decided(Struct, gc=False):
+    """One outcome to publish."""
+
+    id: str
+    clock: Clock
+    outcome: str
+    finality: str
+    replaces: str | None
+
+
+class Announcement(Struct, gc=False):
+    """What to publish now, how many levels were passed over, and when to look again."""
+
+    notices: list[Notice]
+    outcomes: list[Decided]
+    skipped: int
+    next: Instant | None

@@ -8,9 +8,8 @@ from typing import Any
 from slastream.core.books import Version
 from slastream.core.event import State
 from slastream.core.fact import RESTORED
-from slastream.core.fold import Fold
 from slastream.core.policy import fold_text
-from slastream.core.shapes import Fact
+from slastream.core.shapes import Fact, Fold
 
 _NEW = int(State.NEW)
 

@@ -7,11 +7,10 @@ from typing import Any
 from slastream.core import clock as clocks
 from slastream.core.books import TenantBooks, Version
 from slastream.core.choice import Terms
-from slastream.core.fold import Fold
 from slastream.core.instant import Instant
 from slastream.core.policy import Indicator
 from slastream.core.retarget import meant, retarget, target_length
-from slastream.core.shapes import Clock, Phase
+from slastream.core.shapes import Clock, Fold, Phase
 
 RESPONSE, PLAN = int(Indicator.RESPONSE), int(Indicator.PLAN)
 

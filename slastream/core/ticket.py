@@ -1,6 +1,6 @@
 """A ticket's state as a fold of its facts (D01), judged by the books in force.
 
-Nothing here knows what time it is: `step` moves a ticket to the time of a fact, `Fold.advance` to
+Nothing here knows what time it is: `step` moves a ticket to the time of a fact, `advance` to
 any instant. Who is told about it, and whether once, is the business of `slastream.core.alert`.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from slastream.core import clock as clocks
-from slastream.core.books import TenantBooks
+from slastream.core.books import BREACH, TenantBooks
 from slastream.core.clock import Mode
 from slastream.core.event import State
 from slastream.core.fact import (
@@ -25,12 +25,11 @@ from slastream.core.fact import (
     SYSTEM,
     UNKNOWN,
 )
-from slastream.core.fold import Fold, Interval
 from slastream.core.instant import Instant
 from slastream.core.policy import Indicator, Options, Target, fold_text
 from slastream.core.reopening import forgive, reopen, revive
 from slastream.core.retarget import meant, target_length
-from slastream.core.shapes import Clock, Fact, Phase
+from slastream.core.shapes import Clock, Fact, Fold, Interval, Phase
 from slastream.core.telling import state_after, tell
 from slastream.core.terms import first_version, new_clock, reconsider, start
 
@@ -81,7 +80,7 @@ def begin(
     chosen = version.chooser.terms(result.attributes, result.start)
     if chosen[RESOLUTION].options.merge == "inherit_earliest_start":
         _inherit_start(result, facts, told)
-    result.ledger.append(Interval(result.start, State.NEW))
+    result.ledger.append(Interval(result.start, _NEW))
     for indicator in Indicator:
         result.clocks.append(
             new_clock(result, indicator, 1, result.start, chosen[indicator], version, books)
@@ -102,15 +101,25 @@ def _inherit_start(result: Fold, facts: Sequence[Fact], told: Sequence[dict[str,
                 result.start = min(result.start, created)
 
 
+def advance(ticket: Fold, until: Instant, books: TenantBooks) -> None:
+    """Record what running clocks pass up to `until`."""
+    for clock in ticket.clocks:
+        if clock.next_at is not None and clock.next_at <= until:
+            coverage, steps = books.coverage(clock.calendar), books.steps_for(clock)
+            if clocks.advance(clock, until, coverage, steps):
+                last = clock.hits[-1]
+                ticket.horizon = max(ticket.horizon, last.at + (last.kind == BREACH))
+
+
 def step(ticket: Fold, fact: Fact, told: Sequence[dict[str, Any]], books: TenantBooks) -> None:
     """Move a ticket to the time of a fact and apply it."""
     at = max(fact.at, ticket.start)
-    ticket.advance(at, books)
+    advance(ticket, at, books)
     version = books.at(at)
     changed = tell(ticket, fact, told, version)
     if changed or fact.kind == ABSORBED or _skips_response(ticket, fact, books):
         for clock in ticket.clocks:
-            if clock.open:
+            if clocks.is_open(clock):
                 reconsider(ticket, clock, at, books)
     state, on, stated = state_after(ticket, fact, version)
     before = ticket.state
@@ -124,7 +133,7 @@ def step(ticket: Fold, fact: Fact, told: Sequence[dict[str, Any]], books: Tenant
             revive(ticket, at, books)
     if ticket.acknowledged is None and fact.actor in (AUTOMATION, SYSTEM):
         wrote = fact.comment == PUBLIC and fact.kind != CREATED
-        if wrote or (stated and state == State.RESPONDED):
+        if wrote or (stated and state == _RESPONDED):
             ticket.acknowledged = at
     _milestones(ticket, fact, at, stated, human, books)
     _transitions(ticket, at, books)
@@ -146,7 +155,7 @@ def _milestones(
     state = ticket.state
     if fact.actor == UNKNOWN and options.unknown_actor == "ignored":
         human = False
-    if response.open:
+    if clocks.is_open(response):
         spoke = fact.comment == PUBLIC or (fact.comment and options.note_counts)
         answered = human and spoke and fact.kind != CREATED
         worked = human and stated and state in _WORKED
@@ -160,7 +169,7 @@ def _milestones(
         # An answer that came before the clocks start is one of their first instant (D30).
         plan.started = at if response.reached is None else response.reached
         _begin_plan(plan, plan.started, books)
-    if plan.open and ((human and stated and state == _IN_PROGRESS) or state in _DONE):
+    if clocks.is_open(plan) and ((human and stated and state == _IN_PROGRESS) or state in _DONE):
         _reach(plan, at, books, implied=state in _DONE)
 
 
@@ -200,7 +209,7 @@ def _reach(clock: Clock, at: Instant, books: TenantBooks, *, implied: bool) -> N
 def _transitions(ticket: Fold, at: Instant, books: TenantBooks) -> None:
     """Let every clock of the current cycles follow the ticket's state."""
     state, on, responded = ticket.state, ticket.on, ticket.responded
-    for clock in ticket.live():
+    for clock in clocks.live(ticket.clocks):
         phase, indicator = clock.phase, clock.indicator
         if phase == _PENDING and state != _CANCELLED:
             continue
@@ -226,7 +235,7 @@ def _follow(
         clocks.stop(clock, at, coverage)
         forgive(ticket, clock, at, options, coverage)
     elif mode == Mode.PAUSE:
-        if clock.phase != Phase.PAUSED or clock.paused_on != ticket.on:
+        if clock.phase != _PAUSED or clock.paused_on != ticket.on:
             clocks.pause(clock, at, ticket.on, coverage)
-    elif clock.phase != Phase.RUNNING:
+    elif clock.phase != _RUNNING:
         clocks.run(clock, at, coverage, books.steps_for(clock))

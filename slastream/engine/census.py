@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeAlias
 
 from slastream.core.policy import Indicator
-from slastream.core.shapes import PHASES, Phase
-from slastream.engine.row import Row
+from slastream.core.shapes import PHASES, Phase, Row
 
 Standing: TypeAlias = tuple[Any, ...]
 """Priority, client, condition, then one number a clock: see `read`."""

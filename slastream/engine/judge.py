@@ -9,16 +9,25 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Any
 
-from slastream.core.alert import Announcement, announce, has_unannounced
+from slastream.core.alert import announce, has_unannounced
 from slastream.core.books import TenantBooks
 from slastream.core.errors import Rejected
 from slastream.core.event import STATES, Event
-from slastream.core.fact import ABSORBED, DELETED, MERGED, RESTORED, fact_of, structural, told_by
-from slastream.core.fold import Fold
+from slastream.core.fact import (
+    ABSORBED,
+    DELETED,
+    MERGED,
+    RESTORED,
+    comes_before,
+    fact_of,
+    order,
+    structural,
+    told_by,
+)
 from slastream.core.instant import Instant
-from slastream.core.shapes import Fact
-from slastream.core.ticket import fold, step, tells_start
-from slastream.engine.row import MAX_FACTS, Row
+from slastream.core.shapes import Announcement, Fact, Fold, Row
+from slastream.core.ticket import advance, fold, step, tells_start
+from slastream.engine.row import MAX_FACTS
 
 _ENDINGS = {"deleted": DELETED, "merged": MERGED}
 """The kinds of event that cancel a ticket by themselves."""
@@ -55,9 +64,9 @@ def add(row: Row | None, fact: Fact, event: Event, books: TenantBooks) -> tuple[
     if fact.imported and fact.log > row.told.quiet_until:
         row.told.quiet_until = fact.log
     facts, state = row.facts, row.fold
-    late = bool(facts) and fact.order < facts[-1].order
+    late = bool(facts) and comes_before(fact, facts[-1])
     if late:
-        place = bisect_right(facts, fact.order, key=lambda other: other.order)
+        place = bisect_right(facts, order(fact), key=order)
         facts.insert(place, fact)
     else:
         facts.append(fact)
@@ -94,7 +103,7 @@ def renew(row: Row, source: str, books: TenantBooks) -> bool:
 def settle(row: Row, now: Instant, books: TenantBooks) -> None:
     """Hold back what was past already when this event armed it: a poll may tell a whole story at once."""
     state = row.fold
-    state.advance(now, books)
+    advance(state, now, books)
     if row.told.hold is None and has_unannounced(state, row.told):
         wait = max(books.options_of(clock).settle for clock in state.clocks)
         row.told.hold = now + wait if wait else None
@@ -102,7 +111,7 @@ def settle(row: Row, now: Instant, books: TenantBooks) -> None:
 
 def look(key: str, row: Row, now: Instant, books: TenantBooks) -> Announcement:
     """Return what is to be published about a ticket at `now`, and set its next deadline."""
-    row.fold.advance(now, books)
+    advance(row.fold, now, books)
     said = announce(key, row.fold, row.told, now, books)
     row.deadline = said.next
     return said
@@ -114,7 +123,7 @@ def refold(row: Row, source: str, books: TenantBooks) -> None:
     row.books = books.fingerprint
     row.fold = fold(row.facts, row.told_attributes, source, books)
     # What had come to pass by then has come to pass, whatever else is now different.
-    row.fold.advance(reached, books)
+    advance(row.fold, reached, books)
 
 
 def check_state(event: Event) -> None:

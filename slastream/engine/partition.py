@@ -12,10 +12,11 @@ from slastream import wire
 from slastream.core.alert import withdraw
 from slastream.core.books import Books, TenantBooks
 from slastream.core.errors import InvariantBroken, Rejected
-from slastream.core.event import Event, State, split_key
+from slastream.core.event import Event, State
 from slastream.core.fact import CREATED, UPDATED
-from slastream.core.fold import Fold
 from slastream.core.instant import DAY, Instant, Millis
+from slastream.core.key import split_key
+from slastream.core.shapes import Fold, Row
 from slastream.engine.census import Standing, standing
 from slastream.engine.effects import Effects, Record
 from slastream.engine.judge import add, check_state, known, look, renew, settle
@@ -28,12 +29,14 @@ from slastream.engine.publish import (
     publish_trouble,
     publish_unmapped,
 )
-from slastream.engine.row import MAX_TOLD, NOTE, Row, decode_row, encode_row, judged_by
+from slastream.engine.row import MAX_TOLD, NOTE, decode_row, encode_row, judged_by
 from slastream.engine.store import Store
 
 KEEP: Millis = 90 * DAY
 """How long a ticket that is resolved, closed or cancelled stays in the table after its last event."""
 
+
+_RESOLVED = int(State.RESOLVED)
 
 SWEPT = "swept"
 SWEEP_SCAN = 20_000
@@ -391,7 +394,7 @@ class _Step:
 
     def _forget_at(self, row: Row) -> Instant | None:
         keep = self._partition.keep
-        if keep is None or row.fold.state < State.RESOLVED:
+        if keep is None or row.fold.state < _RESOLVED:
             return None
         return row.last_log + keep
 

@@ -6,16 +6,23 @@ import traceback
 from collections.abc import Sequence
 
 from slastream import wire
-from slastream.core.alert import Decided, Notice, fact_id
+from slastream.core.alert import fact_id
 from slastream.core.books import Books, TenantBooks
-from slastream.core.event import Event, split_key
-from slastream.core.fold import Fold
+from slastream.core.event import Event
 from slastream.core.instant import Instant
+from slastream.core.key import split_key
 from slastream.core.policy import Indicator
-from slastream.engine.effects import Effects, Message, Record
-from slastream.engine.row import Row
+from slastream.core.shapes import Decided, Fold, Notice, Row
+from slastream.engine.effects import Effects, Message, Output, Record
 
 _INDICATORS = tuple(indicator.label for indicator in Indicator)
+
+
+def _add(
+    effects: Effects, output: Output, key: bytes, value: bytes | None, headers: wire.Headers
+) -> None:
+    # Past the named tuple's own constructor, which is a Python function, more than once an event.
+    effects.messages.append(tuple.__new__(Message, (output, key, value, headers)))
 
 
 def publish_notices(
@@ -30,7 +37,7 @@ def publish_notices(
     """Publish alerts, clearings and corrections."""
     for notice in notices:
         value, headers = wire.alert(name, fold, notice, now, books)
-        effects.messages.append(Message("alerts", key, value, headers))
+        _add(effects, "alerts", key, value, headers)
         tenant, source, _ = name.split("/", 2)
         priority = fold.attributes.get("priority") or ""
         indicator = _INDICATORS[notice.clock.indicator]
@@ -51,7 +58,7 @@ def publish_decided(
     """Publish outcomes."""
     for decided in outcomes:
         value, headers = wire.outcome(name, fold, decided, now, books)
-        effects.messages.append(Message("outcomes", key, value, headers))
+        _add(effects, "outcomes", key, value, headers)
         tenant, source, _ = name.split("/", 2)
         indicator = _INDICATORS[decided.clock.indicator]
         priority = fold.attributes.get("priority") or ""
@@ -68,10 +75,10 @@ def publish_clocks(
     tenant, source, _ = split_key(name)
     if row is None:
         headers = wire.ce_headers("clocks.v1", f"{name}@{now}", f"{tenant}/{source}", now)
-        effects.messages.append(Message("clocks", key, None, headers))
+        _add(effects, "clocks", key, None, headers)
         return
     value, headers = wire.clocks(name, row.fold, row.told.alerts, now, books.of(tenant))
-    effects.messages.append(Message("clocks", key, value, headers))
+    _add(effects, "clocks", key, value, headers)
 
 
 def publish_rejected(effects: Effects, record: Record, reason: str, detail: str) -> None:
@@ -83,7 +90,7 @@ def publish_rejected(effects: Effects, record: Record, reason: str, detail: str)
         ("sla-offset", str(record.offset).encode()),
         ("sla-log-time", str(record.log_time).encode()),
     ]
-    effects.messages.append(Message("dlq", record.key or b"", record.value, headers))
+    _add(effects, "dlq", record.key or b"", record.value, headers)
     effects.counts["rejected", "journal", reason] += 1
 
 
@@ -121,4 +128,4 @@ def _ops(
 ) -> None:
     value = wire.dumps({"tenant": tenant, "type": what, **told})
     headers = wire.ce_headers("ops.v1", id_, tenant, now)
-    effects.messages.append(Message("ops", tenant.encode("utf-8", "replace"), value, headers))
+    _add(effects, "ops", tenant.encode("utf-8", "replace"), value, headers)

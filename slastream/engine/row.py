@@ -9,16 +9,13 @@ it could announce a breach that is none.
 from __future__ import annotations
 
 import struct
-from typing import Any
 from zlib import crc32
 
 import msgspec
-from msgspec import Struct
 
 from slastream.core.errors import InvariantBroken
-from slastream.core.fold import Fold
 from slastream.core.instant import Instant
-from slastream.core.shapes import Fact, Told
+from slastream.core.shapes import Row
 
 VERSION = 1
 
@@ -32,28 +29,6 @@ MAX_FACTS = 1_000
 MAX_TOLD = 400_000
 """Bytes of events that told a ticket something new. A row holds them twice at the most, once as told and
 once as they stand, and a record on the changelog must stay below a broker's usual mebibyte."""
-
-
-class Row(Struct, array_like=True, gc=False):
-    """Everything that is kept of one ticket."""
-
-    fold: Fold
-    facts: list[Fact] = []
-    told_attributes: list[dict[str, Any]] = []
-    told: Told = msgspec.field(default_factory=Told)
-    books: str = ""
-    """Fingerprint of the books that the fold was made with."""
-    held: bool = False
-    """Judged by a book that this worker has not read: facts are kept, nothing is judged or announced."""
-    deadline: Instant | None = None
-    last_log: Instant = 0
-    quarantined: str = ""
-    told_bytes: int = 0
-    stranger: bool = False
-    """First told of longer after its creation than a row is kept: it may have been forgotten, so it is
-    measured and never judged."""
-    erased: bool = False
-    """Erased on request: nothing is kept of the ticket, and nothing that is told of it is taken in."""
 
 
 _encoder = msgspec.msgpack.Encoder()

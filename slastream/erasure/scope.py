@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from slastream.core.policy import fold_text
-from slastream.engine.row import NOTE, Row
+from slastream.core.shapes import Row
+from slastream.engine.row import NOTE
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 import orjson
 
 from slastream import wire
-from slastream.core.alert import Notice, announce, has_unannounced
+from slastream.core.alert import announce, has_unannounced
 from slastream.core.books import Books, TenantBooks
-from slastream.core.event import Event, ticket_key
+from slastream.core.event import Event
 from slastream.core.instant import MINUTE, Instant, Millis
+from slastream.core.key import ticket_key
+from slastream.core.shapes import Notice, Row
+from slastream.core.ticket import advance
 from slastream.engine.judge import add, check_state, known, look, refold, settle
-from slastream.engine.row import Row
 from slastream.offline.run import Trouble
 
 BACKWARDS: Millis = 15 * MINUTE
@@ -139,7 +141,7 @@ class Ticker:
         """Yield what is true at `as_of` and waits only for `settle` or `grace` to be over."""
         waiting = []
         for key, row in self.rows.items():
-            row.fold.advance(as_of, self._books_of(key))
+            advance(row.fold, as_of, self._books_of(key))
             if row.deadline is not None and has_unannounced(row.fold, row.told):
                 waiting.append((row.deadline, key))
         while waiting:

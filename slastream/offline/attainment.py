@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from slastream.core.clock import outcome_of
 from slastream.core.event import State
 from slastream.core.instant import Instant, Millis
 from slastream.core.policy import Indicator
@@ -61,7 +62,7 @@ class Attainment:
                 objective(judged, clock),
             )
             tally = self.groups.setdefault(key, Tally())
-            outcome = clock.outcome
+            outcome = outcome_of(clock)
             if outcome == "met":
                 tally.met += 1
             elif outcome == "missed":

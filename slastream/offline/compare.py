@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slastream.core.books import Books
+from slastream.core.clock import outcome_of
 from slastream.core.instant import Instant
 from slastream.core.shapes import Clock
 from slastream.offline.attainment import LABELS, Attainment, breakpoints, percent
@@ -87,8 +88,8 @@ def flips(old: Sequence[Judged], new: Sequence[Judged]) -> Iterator[dict[str, An
 
 
 def _flip(one: Judged, before: Clock | None, after: Clock | None) -> Iterator[dict[str, Any]]:
-    was = "none" if before is None else before.outcome
-    now = "none" if after is None else after.outcome
+    was = "none" if before is None else outcome_of(before)
+    now = "none" if after is None else outcome_of(after)
     if was == now or not (was in DECIDED or now in DECIDED):
         return
     shown = before or after

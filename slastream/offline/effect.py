@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slastream.core.books import Books
+from slastream.core.clock import is_open, live
 from slastream.core.event import State
 from slastream.core.instant import Instant
 from slastream.core.policy import Book
@@ -64,7 +65,7 @@ def effect(
             continue
         found.open_tickets += 1
         olds = {(clock.indicator, clock.cycle): clock for clock in old.fold.clocks}
-        for clock in one.fold.live():
+        for clock in live(one.fold.clocks):
             row = _change(one, olds.get((clock.indicator, clock.cycle)), clock)
             if row is not None:
                 found.changes.append(row)
@@ -73,7 +74,7 @@ def effect(
 
 def _change(ticket: Judged, old: Clock | None, new: Clock) -> dict[str, Any] | None:
     """Return what changes of an open clock; None when nothing does."""
-    if not new.open or (old is not None and _said(old) == _said(new)):
+    if not is_open(new) or (old is not None and _said(old) == _said(new)):
         return None
     attributes = ticket.fold.attributes
     return {

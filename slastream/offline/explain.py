@@ -13,16 +13,15 @@ from typing import Any
 
 from slastream.core import ledger
 from slastream.core.books import ANY_STATUS, Books, TenantBooks, Version
+from slastream.core.clock import is_open, paused_by, superseded
 from slastream.core.errors import InvariantBroken, Rejected
 from slastream.core.event import State
 from slastream.core.fact import ACTORS, CREATED, KINDS, PUBLIC, RESTORED
-from slastream.core.fold import Fold
 from slastream.core.instant import Instant
 from slastream.core.policy import Mapped, fold_text
-from slastream.core.shapes import Clock, Fact
+from slastream.core.shapes import Clock, Fact, Fold, Row
 from slastream.core.terms import version_of
-from slastream.core.ticket import begin, step
-from slastream.engine.row import Row
+from slastream.core.ticket import advance, begin, step
 from slastream.offline.alerts import Arrival
 from slastream.offline.attainment import zone_name
 from slastream.offline.histories import History
@@ -91,7 +90,7 @@ def _walk(history: History, books: TenantBooks, as_of: Instant) -> tuple[Trail, 
     for clock in fold.clocks:
         trail.attributes[clock.indicator, clock.cycle] = dict(fold.attributes)
     for fact in facts:
-        open_ = {(clock.indicator, clock.cycle) for clock in fold.clocks if clock.open}
+        open_ = {(clock.indicator, clock.cycle) for clock in fold.clocks if is_open(clock)}
         before = {_key(clock): _terms(clock) for clock in fold.clocks}
         attributes, state = dict(fold.attributes), (fold.state, fold.on)
         step(fold, fact, history.told, books)
@@ -104,7 +103,7 @@ def _walk(history: History, books: TenantBooks, as_of: Instant) -> tuple[Trail, 
                     _change(fact, before[key], clock, attributes, fold.attributes)
                 )
         trail.events.append(_event(fact, fold, state, books))
-    fold.advance(as_of, books)
+    advance(fold, as_of, books)
     return trail, fold
 
 
@@ -228,8 +227,8 @@ def _clock(
         "target": _written(judged, clock),
         "implied": clock.implied,
         "unverified_actor": clock.unverified,
-        "superseded": clock.superseded,
-        "paused_by": clock.paused_by(coverage, ledger.end_of(clock, as_of)),
+        "superseded": superseded(clock),
+        "paused_by": paused_by(clock, coverage, ledger.end_of(clock, as_of)),
         "choice": _choice(judged, clock, trail),
         "changes": trail.changes.get(_key(clock), []),
         "ledger": [_row(each) for each in rows],

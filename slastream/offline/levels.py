@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from slastream.core.books import BREACH, Books
+from slastream.core.clock import is_open
 from slastream.core.errors import InvariantBroken
 from slastream.core.instant import Instant
-from slastream.core.shapes import CORRECTED, SKIPPED, Announced, Clock, Hit, Phase
-from slastream.engine.row import Row
+from slastream.core.shapes import CORRECTED, SKIPPED, Announced, Clock, Hit, Phase, Row
 from slastream.offline.alerts import Arrival, Ticker
 from slastream.offline.lines import stamp
 from slastream.offline.run import Judged, Trouble
@@ -52,7 +52,7 @@ def levels_of(
             {
                 "level": level.text,
                 "reached_at": None,
-                "status": "ahead" if clock.open else "not reached",
+                "status": "ahead" if is_open(clock) else "not reached",
                 "expected_at": None if at is None else stamp(at),
                 "reason": _not_reached(clock),
             }
@@ -100,7 +100,7 @@ def _silent_breach(clock: Clock, at: Instant) -> dict[str, Any]:
         "reached_at": stamp(at),
         "status": "suppressed",
         "reason": "the clock was paused when a new target was overrun"
-        + ("; it is announced on resume" if clock.open else ""),
+        + ("; it is announced on resume" if is_open(clock) else ""),
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+from slastream.core.clock import measure, outcome_of, paused_by, verdict_of
 from slastream.core.instant import DAY, Instant, to_datetime
 from slastream.core.ledger import end_of
 from slastream.core.policy import Indicator
@@ -39,7 +40,7 @@ def clock_line(judged: Judged, clock: Clock, as_of: Instant) -> dict[str, Any]:
     history, fold = judged.history, judged.fold
     at = end_of(clock, as_of)
     coverage = judged.books.coverage(clock.calendar)
-    elapsed = clock.measure(coverage, at)
+    elapsed = measure(clock, coverage, at)
     target = clock.target
     return {
         "tenant": history.tenant,
@@ -59,9 +60,9 @@ def clock_line(judged: Judged, clock: Clock, as_of: Instant) -> dict[str, Any]:
         "reached_at": None if clock.reached is None else stamp(clock.reached),
         "breached_at": None if clock.breached is None else stamp(clock.breached),
         "phase": _PHASES[clock.phase],
-        "verdict": clock.verdict,
-        "outcome": clock.outcome,
-        "paused_ms": sum(clock.paused_by(coverage, at).values()),
+        "verdict": verdict_of(clock),
+        "outcome": outcome_of(clock),
+        "paused_ms": sum(paused_by(clock, coverage, at).values()),
         "reopen_count": fold.reopened,
     }
 

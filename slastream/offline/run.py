@@ -13,11 +13,10 @@ from itertools import pairwise
 
 from slastream.core.books import Books, TenantBooks
 from slastream.core.event import State
-from slastream.core.fact import CREATED, RESTORED
-from slastream.core.fold import Fold
+from slastream.core.fact import CREATED, RESTORED, order
 from slastream.core.instant import Instant
-from slastream.core.shapes import Fact
-from slastream.core.ticket import begin, step, undeleted
+from slastream.core.shapes import Fact, Fold
+from slastream.core.ticket import advance, begin, step, undeleted
 from slastream.offline.histories import History
 
 
@@ -77,7 +76,7 @@ def judge(
                 facts = [other for other in facts if other is not fact]
                 break
         else:
-            result.advance(as_of, books)
+            advance(result, as_of, books)
             return result
     return None
 
@@ -113,7 +112,7 @@ def in_order(history: History, books: TenantBooks) -> Sequence[Fact]:
         # mapping, so it is looked up here and not for every event.
         for fact in facts:
             fact.rank = _rank(fact, history, books)
-        facts = sorted(facts, key=lambda fact: fact.order)
+        facts = sorted(facts, key=lambda fact: order(fact))
     for fact in facts:
         if fact.kind == RESTORED:
             restored = True

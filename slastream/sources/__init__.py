@@ -15,7 +15,8 @@ from types import ModuleType
 from typing import Any
 
 from slastream.core.errors import Rejected
-from slastream.core.event import Event, split_key
+from slastream.core.event import Event
+from slastream.core.key import split_key
 from slastream.sources.delivery import About, Delivery
 from slastream.sources.envelope import MAX_ITEMS, decode, is_structured, opened
 from slastream.sources.reading import ARRIVAL, as_ticket, brief, deleted, finished

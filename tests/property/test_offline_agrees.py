@@ -9,7 +9,7 @@ import pytest
 
 from slastream import wire
 from slastream.core.books import Books
-from slastream.core.fold import Fold
+from slastream.core.shapes import Fold
 from slastream.offline.histories import History
 from slastream.offline.run import judge
 from tests.property.test_orders import books_of, story, verdicts

@@ -19,6 +19,7 @@ from slastream.core.books import Books
 from slastream.core.event import Event, State
 from slastream.core.instant import DAY, HOUR, MINUTE, Instant
 from slastream.core.policy import Book, Mapped
+from slastream.core.ticket import advance
 from slastream.engine.effects import Record
 from slastream.engine.partition import Partition
 from slastream.engine.row import decode_row
@@ -155,7 +156,7 @@ def verdicts(books: list[Book], events: list[Event], rng: Random, how: int) -> A
     if data is None:
         return None
     row = decode_row(data)
-    row.fold.advance(end, known.of("acme"))
+    advance(row.fold, end, known.of("acme"))
     said_now = orjson.loads(wire.clocks("acme/desk/1", row.fold, [], end, known.of("acme"))[0])
     assert all(
         sum(line["counted_ms"] for line in clock["ledger"]) == clock["elapsed_ms"]

@@ -20,7 +20,6 @@ from slastream.core.books import Books
 from slastream.core.calendar import Calendar, DayRule
 from slastream.core.event import Actor, Comment, Event, State
 from slastream.core.fact import id_hash
-from slastream.core.fold import Fold
 from slastream.core.instant import Instant, format_instant, from_datetime
 from slastream.core.policy import (
     INDICATORS,
@@ -33,6 +32,8 @@ from slastream.core.policy import (
     Target,
     fold_text,
 )
+from slastream.core.shapes import Fold
+from slastream.core.ticket import advance
 from slastream.engine.effects import Record
 from slastream.engine.partition import Partition
 from slastream.engine.row import decode_row
@@ -368,7 +369,7 @@ def read(story: Story, store: MemoryStore, books: Books, key: bytes = KEY) -> di
     assert data is not None, "the ticket has no row"
     end = START + story["end"] * MINUTE
     fold = decode_row(data).fold
-    fold.advance(end, books.of("acme"))
+    advance(fold, end, books.of("acme"))
     return reading_of(fold, books, end, key)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slastream.core.event import State
-from slastream.core.fact import SKEW_TOLERANCE, fact_of, id_hash, structural, told_by
+from slastream.core.fact import SKEW_TOLERANCE, fact_of, id_hash, order, structural, told_by
 from tests.support.desk import event
 
 
@@ -30,7 +30,7 @@ def test_order_is_time_then_sequence_then_rank_then_id() -> None:
     """Nothing of it depends on when an event arrived."""
     said = event("2026-03-02 09:00", state="new", sequence=4, id="x")
 
-    assert fact_of(said, said.occurred_at, 2).order == (said.occurred_at, 4, 2, id_hash("x"))
+    assert order(fact_of(said, said.occurred_at, 2)) == (said.occurred_at, 4, 2, id_hash("x"))
 
 
 def test_absent_is_unchanged_and_null_is_cleared() -> None:

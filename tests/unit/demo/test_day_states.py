@@ -12,13 +12,12 @@ from slastream.book import load
 from slastream.core.books import Books, TenantBooks
 from slastream.core.errors import Rejected
 from slastream.core.event import Event, State
-from slastream.core.fold import Fold
 from slastream.core.policy import Book
+from slastream.core.shapes import Fold, Row
 from slastream.demo.day import generated_day, lived_day
 from slastream.demo.desk import CLIENTS, SOURCES, ZONES
 from slastream.demo.life import Step, Ticket
 from slastream.engine.judge import add, known
-from slastream.engine.row import Row
 from slastream.sources import SOURCES as MODULES
 from slastream.sources import Delivery, read
 
