@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +93,16 @@ ENGINES = (
 )  # fmt: skip
 
 
+def fingerprint(*paths: Path) -> str:
+    """Return what changes when a file below one of the paths does."""
+    total = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.rglob("*") if path.is_dir() else [path]):
+            if file.is_file() and file.suffix != ".pyc":
+                total.update(f"{file.relative_to(ROOT)}\n".encode() + file.read_bytes())
+    return total.hexdigest()[:12]
+
+
 def build_streams() -> None:
     """Compile the Java job; Maven fetches what it needs once. Raises Misconfigured without it."""
     for tool in ("mvn", "java"):
@@ -99,24 +111,43 @@ def build_streams() -> None:
                 f"Kafka Streams needs {tool} on the PATH",
                 hint="install Maven and a JDK of 17 or newer, or leave it out with --only",
             )
-    _run(["mvn", "-q", "-B", "-f", str(STREAMS / "pom.xml"), "package"], "the Java job")
+    with _building(BUILT, fingerprint(STREAMS)) as stale:
+        if stale:
+            _run(["mvn", "-q", "-B", "-f", str(STREAMS / "pom.xml"), "package"], "the Java job")
 
 
 def build_ours() -> None:
     """Compile slastream as its image does. Raises Misconfigured without a C compiler, say."""
-    source, wheels = COMPILED.with_name("source"), COMPILED.with_name("wheel")
-    for folder in (source, wheels, COMPILED):
-        shutil.rmtree(folder, ignore_errors=True)
-    for name in ("slastream", "topics", "deploy"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
-    pip += ["--no-deps", "-c", str(ROOT / "constraints.txt"), "-w", str(wheels), str(source)]
-    _run(pip, "slastream, compiled,", {"HATCH_BUILD_HOOK_ENABLE_MYPYC": "true"})
-    (wheel,) = wheels.glob("*.whl")
-    shutil.unpack_archive(wheel, COMPILED, "zip")
-    shutil.copytree(ROOT / "bench", COMPILED / "bench")
+    bench = ROOT / "bench"
+    made_of = fingerprint(
+        ROOT / "slastream", ROOT / "pyproject.toml", bench / "peers", bench / "workload.py"
+    )
+    with _building(COMPILED, made_of) as stale:
+        if not stale:
+            return
+        source, wheels = COMPILED.with_name("source"), COMPILED.with_name("wheel")
+        for folder in (source, wheels, COMPILED):
+            shutil.rmtree(folder, ignore_errors=True)
+        nothing = shutil.ignore_patterns("__pycache__")
+        for name in ("slastream", "topics", "deploy"):
+            shutil.copytree(ROOT / name, source / name, ignore=nothing)
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, source)
+        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
+        pip += ["--no-deps", "-c", str(ROOT / "constraints.txt"), "-w", str(wheels), str(source)]
+        _run(pip, "slastream, compiled,", {"HATCH_BUILD_HOOK_ENABLE_MYPYC": "true"})
+        (wheel,) = wheels.glob("*.whl")
+        shutil.unpack_archive(wheel, COMPILED, "zip")
+        shutil.copytree(bench, COMPILED / "bench", ignore=nothing)
+
+
+@contextmanager
+def _building(folder: Path, made_of: str) -> Iterator[bool]:
+    """Give whether a build is older than its sources; after it, it is not."""
+    stamp = folder.with_name(f"{folder.name}.made-of")
+    stale = not folder.exists() or not stamp.exists() or stamp.read_text("utf-8") != made_of
+    yield stale
+    stamp.write_text(made_of, "utf-8")
 
 
 def _run(command: list[str], what: str, environment: dict[str, str] | None = None) -> None:
