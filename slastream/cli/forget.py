@@ -21,8 +21,8 @@ from slastream.cli.console import (
     show,
 )
 from slastream.core.errors import Misconfigured
-from slastream.core.event import split_key
 from slastream.core.instant import Millis
+from slastream.core.key import split_key
 from slastream.settings import Settings
 
 if TYPE_CHECKING:
