@@ -12,10 +12,10 @@ HISTORIES ?= 5000
 SEEDS     ?= 2000
 ONLY      ?= engine observing book_load calendar sources backtest worker detection gateway
 
-.PHONY: help setup up test lint types unit oracle sim deploy sbom bench compiled format clean
+.PHONY: help setup up test lint types unit oracle sim deploy sbom bench bench-peers compiled format clean
 
 help: ## print the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## create .venv with everything pinned (the other verbs do it by themselves)
 
@@ -52,6 +52,9 @@ sbom: ## the release's bill of materials, CycloneDX JSON, into dist/
 bench: .venv/.bench ## every measurement in bench/, on a quiet machine (ONLY="engine worker" for some)
 	@for name in $(ONLY); do echo "== $$name" >&2; $(BIN)/python -m bench.$$name $(ARGS); done
 
+bench-peers: .venv/.peers ## the same job through slastream, Kafka Streams, Quix Streams and Faust (needs Maven, JDK 17 and a C compiler)
+	@$(BIN)/python -m bench.peers.run $(ARGS)
+
 compiled: $(READY) ## the tests of meaning once more, on a compiled build in build/compiled (needs a C compiler)
 	@rm -rf build && mkdir -p build/source
 	@cp -r pyproject.toml README.md LICENSE slastream topics deploy build/source
@@ -83,3 +86,7 @@ $(READY): pyproject.toml constraints.txt
 .venv/.bench: $(READY)
 	@$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
 	@touch .venv/.bench
+
+.venv/.peers: $(READY)
+	@$(BIN)/python -m pip install --quiet -c constraints.txt --group peers
+	@touch .venv/.peers
