@@ -12,7 +12,7 @@ HISTORIES ?= 5000
 SEEDS     ?= 2000
 ONLY      ?= engine observing book_load calendar sources backtest worker detection gateway
 
-.PHONY: help setup up test lint types unit oracle sim deploy sbom bench bench-peers compiled format clean
+.PHONY: help setup up test lint types unit oracle sim docs deploy sbom bench bench-peers compiled format clean
 
 help: ## print the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ oracle: $(READY) ## random calendars and tickets against brute force, the long f
 
 sim: $(READY) ## a partition under faults in virtual time (SEED=n for one seed, SEEDS=n for many)
 	$(BIN)/python -m tests.sim.run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+docs: $(READY) ## the documentation as a site, in var/site; a broken link, anchor or a page without a place fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean --quiet $(ARGS)
+	@echo "var/site/index.html"
 
 deploy: ## what cannot run here, by other people's validators: chart, dashboards, rules, images, topics (minutes)
 	@deploy/check.sh

@@ -1,4 +1,4 @@
-"""docs/operations.md knows every setting, and the files that it sends people to are there."""
+"""docs/settings.md knows every setting, and the files that the pages of operators send people to are there."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import re
 from dataclasses import MISSING, fields
 from pathlib import Path
 
+import click
+import pytest
+
+from slastream.cli.board import command as board
 from slastream.cli.gateway import command as gateway
 from slastream.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "operations.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "settings.md").read_text("utf-8")
 
 
 def default(field: object) -> str | None:
@@ -23,7 +27,7 @@ def default(field: object) -> str | None:
 
 def test_every_setting_is_told_with_its_default() -> None:
     """A setting that exists is in the table with the default that it has, and no other one is."""
-    table = TEXT.split("## Settings")[1].split("Who it is to Kafka")[0]
+    table = TEXT.split("## Worker")[1].split("## Kafka")[0]
     told = dict(re.findall(r"^\| `SLASTREAM_(\w+)` \| (.*?) \|", table, re.MULTILINE))
 
     assert sorted(told) == sorted(field.name.upper() for field in fields(Settings))
@@ -42,9 +46,28 @@ def test_kafkas_settings_are_those_that_are_read() -> None:
     )
 
 
+@pytest.mark.parametrize(("name", "command"), [("Gateway", gateway), ("Board", board)])
+def test_every_setting_of_a_command_is_told_with_its_default(
+    name: str, command: click.Command
+) -> None:
+    """What the gateway or the board reads from the environment is in its table, and no more."""
+    table = TEXT.split(f"## {name}\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`SLASTREAM_.*?) \| (.*?) \|", table, re.MULTILINE)
+    told = {one: said for ones, said in rows for one in re.findall(r"`(\w+)`", ones)}
+    read = {str(it.envvar): it for it in command.params if it.envvar and "_WEB_" not in it.envvar}
+
+    assert sorted(told) == sorted(read)
+    for variable, option in read.items():
+        default = option.to_info_dict()["default"]
+        expected = "none" if default in (None, (), []) else str(default)
+
+        assert told[variable].strip("` ") == expected, variable
+
+
 def test_links_and_paths_lead_somewhere() -> None:
-    """Links of operations, metrics and runbooks are files, and so is every deploy/ path they name."""
-    documents = [ROOT / "docs" / name for name in ("operations.md", "metrics.md")]
+    """Links of operators' pages and runbooks are files, and so is every deploy/ path they name."""
+    names = ("operations", "metrics", "install", "settings", "upgrades", "recovery")
+    documents = [ROOT / "docs" / f"{name}.md" for name in names]
     documents += sorted((ROOT / "docs" / "runbooks").glob("*.md"))
     for document in documents:
         text = document.read_text("utf-8")

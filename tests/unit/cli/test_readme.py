@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from slastream.cli import VERBS
-from slastream.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -45,13 +43,6 @@ def test_every_slastream_verb_in_the_readme_exists() -> None:
     told = set(re.findall(r"\| `slastream ([a-z]+)", README))
 
     assert {"up", "worker", "check", "replay"} <= told <= set(VERBS)
-
-
-def test_every_setting_is_in_the_readme() -> None:
-    """The table of settings is complete."""
-    told = set(re.findall(rf"`({PREFIX}[A-Z_]+)`", README))
-
-    assert {PREFIX + setting.name.upper() for setting in fields(Settings)} <= told
 
 
 @pytest.mark.parametrize("page", PAGES)
