@@ -63,13 +63,18 @@ class Ingest:
         self.stopping = False
 
     async def handle(self, batch: Any) -> None:
-        """Bring a fetch into the journal and commit its offset; tries until it is done or stopped."""
+        """Bring a fetch into the journal and commit its offset; tries until it is done or stopped.
+
+        Or until a rebalance: whoever has the partition then reads on from the last commit, and may
+        be further than this fetch is, which must not take the group's offset back.
+        """
         away = False
-        while not self.stopping:
+        while not self.stopping and batch.wanted:
             try:
                 out = await self._read(batch)
                 await self._publish(out)
-                await batch.consumer.commit_offset(batch.tp, batch.end)
+                if batch.wanted:
+                    await batch.consumer.commit_offset(batch.tp, batch.end)
                 break
             except IllegalStateError:
                 break  # the partition went to somebody else, who reads it from the last commit

@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import aiokafka
 import faust
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import TP, ConsumerMessage
@@ -53,6 +54,11 @@ class Batch:
     epoch: int
     """Grows with each seek: a batch of an older epoch is not wanted any more."""
     consumer: BatchConsumer
+
+    @property
+    def wanted(self) -> bool:
+        """Whether what was fetched still counts: no rebalance and no seek has come between."""
+        return self.consumer.epoch(self.tp) == self.epoch
 
     def done(self) -> None:
         self.consumer.taken(self)
@@ -117,6 +123,17 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def _seek_now(self, tp: TopicPartition, offset: int) -> None:
         self._ensure_consumer().seek(tp, offset)
 
+    async def _seek_to_committed(self, tps: Iterable[TP]) -> None:
+        """Seek to the last commit, or to the beginning where there is none."""
+        consumer = self._ensure_consumer()
+        for tp, offset in (await consumer.seek_to_committed(*map(_plain, tps))).items():
+            if not offset:
+                await consumer.seek_to_beginning(tp)
+
+
+def _plain(tp: TP) -> TopicPartition:
+    return TopicPartition(tp.topic, tp.partition)
+
 
 def _states(consumer: Any, tps: Any) -> list[tuple[TP, Any]]:
     subscription = consumer._subscription.subscription
@@ -124,6 +141,19 @@ def _states(consumer: Any, tps: Any) -> list[tuple[TP, Any]]:
     if assignment is None:
         return []
     return [(tp, assignment.state_value(tp)) for tp in tps if tp in assignment.tps]
+
+
+class _Nowhere(dict[TP, Any]):
+    """How far Faust believes to have read each partition: it never knows, and so drops nothing.
+
+    It notes an offset after it has handed a message out; a seek may have come between.
+    """
+
+    def __getitem__(self, tp: TP) -> None:
+        return None
+
+    def __setitem__(self, tp: TP, offset: int | None) -> None:
+        pass
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
@@ -135,6 +165,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._levels: dict[TP, Level] = {}
         self._open: Counter[TP] = Counter()
         self._epochs: Counter[TP] = Counter()
+        self._lost: set[TP] = set()
+        """What ingest reads and has to be read again from the last commit."""
+        self._read_offset = _Nowhere()
 
     def _new_consumer_thread(self) -> FetchThread:
         return FetchThread(self, loop=self.loop, beacon=self.beacon)
@@ -145,16 +178,19 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     ) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
-        wanted = self._get_active_partitions() - self.held
+        if self._lost:
+            await self._seek_lost()
+        wanted = self._get_active_partitions() - self.held - self._lost
         active = {tp for tp in wanted if self._open[tp] < DEPTH}
         if not active or self.should_stop:
             await asyncio.sleep(0.01)
             return
         generation, epochs = self.app.consumer_generation_id, dict(self._epochs)
         fetched = await self._thread.getmany(active, POLL if active == wanted else 0.01)
-        if not fetched or self.should_stop or not self.flow_active:
+        if not fetched or self.should_stop:
             return
-        if self.app.consumer_generation_id != generation:
+        if not self.flow_active or self.app.consumer_generation_id != generation:
+            self._lose(fetched.records)
             return
         for tp, level in fetched.levels.items():
             if self._epochs[tp] == epochs.get(tp, 0):
@@ -163,7 +199,34 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             # Looked at for each: while the last one was handed out, this one may have been sought.
             if self._epochs[tp] == epochs.get(tp, 0) and tp not in self.held:
                 yield tp, self._message(tp, records, fetched)
+            else:
+                self._lose([tp])
         self.app.on_fetched()
+
+    def _lose(self, tps: Iterable[TP]) -> None:
+        """Note that a fetch is dropped although the consumer's position is behind it already.
+
+        A rebalance may begin and end while a fetch is under way. The journal is sought by its owners
+        anyway, who see a gap; of what ingest reads, nobody else would.
+        """
+        for tp in tps:
+            if tp.topic != self.app.journal:
+                self.hold(tp)
+                self._lost.add(tp)
+
+    async def _seek_lost(self) -> None:
+        """Read the partitions of dropped fetches again from the last commit."""
+        try:
+            self._lost &= {TP(*tp) for tp in self.assignment()}
+            await self._seek_committed(set(self._lost))
+        except KafkaError:
+            await asyncio.sleep(0.1)  # the coordinator is away, or a rebalance has begun
+
+    async def _seek_committed(self, tps: set[TP]) -> None:
+        if tps:
+            await self._thread.call_thread(self._thread._seek_to_committed, tps)
+        self.held -= tps
+        self._lost -= tps
 
     def _message(self, tp: TP, records: list[Any], fetched: Fetched) -> ConsumerMessage:
         end = fetched.levels[tp].position
@@ -180,6 +243,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Make room for another fetch of this partition."""
         if batch.epoch == self._epochs[batch.tp]:
             self._open[batch.tp] -= 1
+
+    def epoch(self, tp: TP) -> int:
+        """Return the epoch of the batches that are wanted of this partition."""
+        return self._epochs[tp]
 
     def level(self, tp: TP) -> bool:
         """Return whether nothing is known to wait behind what was handed out of this partition."""
@@ -210,16 +277,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         Raises IllegalStateError while the partition is not assigned.
         """
         self.hold(tp)
-        await self._thread.call_thread(
-            self._thread._seek_now, TopicPartition(tp.topic, tp.partition), offset
-        )
-        self._read_offset[tp] = None
+        await self._thread.call_thread(self._thread._seek_now, _plain(tp), offset)
         self.held.discard(tp)
         return self._epochs[tp]
 
     async def commit_offset(self, tp: TP, offset: int) -> None:
         """Commit for the group. Raises KafkaError, and crashes nothing."""
-        where = {TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "")}
+        where = {_plain(tp): OffsetAndMetadata(offset, "")}
         await self._thread.call_thread(self._thread._ensure_consumer().commit, where)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
@@ -230,13 +294,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek what ingest reads; the journal is sought by its owners, from their state."""
-        tps = [TopicPartition(*tp) for tp in self.assignment() if tp not in self.held]
-        tps = [tp for tp in tps if tp.topic != self.app.journal]
-        if not tps:
-            return {}
-        consumer = self._thread._ensure_consumer()
-        found: Mapping[TP, int] = await self._thread.call_thread(consumer.seek_to_committed, *tps)
-        return found
+        tps = {TP(*tp) for tp in self.assignment() if tp.topic != self.app.journal}
+        await self._seek_committed(tps)
+        return {}
 
     # Faust's offset tracker, which is not used.
 

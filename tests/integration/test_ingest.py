@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -203,3 +204,32 @@ async def test_local_times_are_in_the_zone_of_the_book(
     assert [parse_instant("2026-05-11T07:31:04Z")] == [
         orjson.loads(record.value)["occurred_at"] for record in journal
     ]
+
+
+async def test_a_fetch_that_a_rebalance_overtook_is_read_again(
+    settings: Settings, produce: Many
+) -> None:
+    """Deliveries that were fetched under one generation and arrive under the next are not passed over."""
+    raw = settings.topic("raw.canonical")
+    async with running(settings) as worker:
+        app = worker._app
+        assert app is not None
+        fetch, overtaken = app.consumer._thread.getmany, []
+
+        async def overtake(*told: Any) -> Any:
+            fetched = await fetch(*told)
+            names = {tp.topic for tp in fetched.records}
+            if raw in names and not overtaken:
+                overtaken.append(names)
+                before = app.consumer_generation_id
+                app.consumer_generation_id += 1
+                restore = (setattr, app, "consumer_generation_id", before)
+                asyncio.get_running_loop().call_later(0.05, *restore)
+            return fetched
+
+        app.consumer._thread.getmany = overtake
+        await produce(raw, [(b"k", ticket(n)) for n in range(40)])
+        await reached(worker, 40)
+
+    assert [{raw}] == overtaken
+    assert len(await committed(settings, "outcomes")) == 40
