@@ -18,7 +18,7 @@ from slastream.core.instant import Instant
 from slastream.engine.row import NOTE, decode_row
 from slastream.erasure.scope import Scope, source_name
 from slastream.kafka import admin
-from slastream.kafka.admin import Found
+from slastream.kafka.plan import Found
 from slastream.kafka.reading import Consumer, reader, records
 from slastream.kafka.security import client_options
 from slastream.settings import Settings

@@ -19,7 +19,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
 from slastream.core.errors import Misconfigured
-from slastream.kafka.plan import Wanted
+from slastream.kafka import promise
+from slastream.kafka.plan import Found, Wanted
 from slastream.kafka.reach import explained
 
 Client = Mapping[str, Any]
@@ -28,17 +29,6 @@ _REQUEST_MS = 15_000
 _VISIBLE = 10.0  # seconds until a topic that was created must be known to the brokers
 _TOPIC_CONFIG = 1  # the source of a setting that was given to the topic itself
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One topic as a broker has it. `config` holds every setting, `own` those given to the topic."""
-
-    name: str
-    partitions: int
-    replication: int
-    config: Mapping[str, str]
-    own: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +134,7 @@ async def cut(client: Client, offsets: Mapping[tuple[str, int], int]) -> None:
 async def describe(client: Client, names: Sequence[str]) -> dict[str, Found]:
     """The topics of these names that a broker has."""
     async with connected(client) as admin:
-        return await _describe(admin, names)
+        return await described(admin, names)
 
 
 async def diff(client: Client, wanted: Sequence[Wanted]) -> list[Difference]:
@@ -167,7 +157,7 @@ async def mend(client: Client, wanted: Sequence[Wanted]) -> list[Difference]:
     await create(client, wanted)
     differences = await diff(client, wanted)
     async with connected(client) as admin:
-        found = await _describe(admin, [one.name for one in wanted])
+        found = await described(admin, [one.name for one in wanted])
         for one in wanted:
             of_topic = [each for each in differences if each.topic == one.name and each.mendable]
             if any(each.setting == "partitions" for each in of_topic):
@@ -190,39 +180,8 @@ async def _settled(client: Client, wanted: Sequence[Wanted]) -> list[Difference]
 
 
 async def check_delivery(client: Client, wanted: Sequence[Wanted]) -> None:
-    """Raises Misconfigured, with topic and setting, when the promises cannot be kept on a broker.
-
-    That is: a topic is missing; the journal and what follows from it have different numbers of
-    partitions; a setting that `topics/` lists under `must` has another value.
-    """
-    needed = [one for one in wanted if one.topic.short != "raw"]
-    found = await describe(client, [one.name for one in needed])
-    missing = [one.name for one in needed if one.name not in found]
-    if missing:
-        raise Misconfigured(
-            f"not on the broker: {', '.join(missing)}",
-            where=_address(client),
-            hint="slastream topics create",
-        )
-    journal = next(one.name for one in needed if one.topic.short == "tickets")
-    for one in needed:
-        have = found[one.name]
-        if one.shared and have.partitions != found[journal].partitions:
-            raise Misconfigured(
-                f"it has {have.partitions} partitions, and {journal} {found[journal].partitions}; "
-                "a ticket must have the same partition in both",
-                where=one.name,
-                key="partitions",
-                hint="create them again with the same number",
-            )
-        for setting in one.topic.must:
-            if have.config.get(setting) != one.config[setting]:
-                raise Misconfigured(
-                    f"is {have.config.get(setting)}, must be {one.config[setting]}",
-                    where=one.name,
-                    key=setting,
-                    hint="slastream topics diff --apply mends it",
-                )
+    """Raises Misconfigured, with topic and setting, when the promises cannot be kept on a broker."""
+    promise.check(wanted, await describe(client, [one.name for one in wanted]), _address(client))
 
 
 def _compare(one: Wanted, have: Found | None) -> list[Difference]:
@@ -254,12 +213,13 @@ def _compare(one: Wanted, have: Found | None) -> list[Difference]:
     return differences
 
 
-async def _describe(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, Found]:
+async def described(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, Found]:
+    """The topics of these names that a broker has, asked over a connection that is open."""
     present = set(await admin.list_topics())
     asked = [name for name in dict.fromkeys(names) if name in present]
     if not asked:
         return {}
-    described = {entry["topic"]: entry for entry in await admin.describe_topics(asked)}
+    told = {entry["topic"]: entry for entry in await admin.describe_topics(asked)}
     configs: dict[str, list[tuple[Any, ...]]] = {}
     for response in await admin.describe_configs(
         [ConfigResource(ConfigResourceType.TOPIC, name) for name in asked]
@@ -270,7 +230,7 @@ async def _describe(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[st
             configs[name] = entries
     found = {}
     for name in asked:
-        partitions = described[name]["partitions"]
+        partitions = told[name]["partitions"]
         found[name] = Found(
             name=name,
             partitions=len(partitions),

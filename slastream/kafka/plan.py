@@ -27,6 +27,17 @@ class Wanted:
         return self.topic.partitions is None and self.topic.short != "raw"
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One topic as a broker has it. `config` holds every setting, `own` those given to the topic."""
+
+    name: str
+    partitions: int
+    replication: int
+    config: Mapping[str, str]
+    own: frozenset[str]
+
+
 def plan(
     prefix: str = DEFAULT_PREFIX,
     partitions: int = DEFAULT_PARTITIONS,

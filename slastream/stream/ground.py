@@ -14,17 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from slastream.core.errors import Misconfigured
+from slastream.kafka.admin import described
+from slastream.kafka.plan import plan
+from slastream.kafka.promise import check
 from slastream.kafka.reach import explained
 from slastream.settings import VERSIONED, Settings
 
 log = logging.getLogger("slastream.worker")
-
-TOGETHER = ("tickets", "alerts", "outcomes", "clocks", "state")
-"""Topics that must have as many partitions as each other: a ticket has the same in each."""
 
 
 @dataclass(frozen=True)
@@ -70,70 +69,18 @@ async def _look_once(settings: Settings, client: Mapping[str, Any]) -> Ground:
     try:
         await admin.start()
         cluster = str((await admin.describe_cluster())["cluster_id"])
-        names = {short: settings.topic(short) for short in VERSIONED}
-        present = set(await admin.list_topics())
-        missing = sorted(set(names.values()) - present)
-        if missing:
-            raise Misconfigured(
-                f"not on the broker: {', '.join(missing)}",
-                where=settings.broker,
-                hint="create them: slastream topics create",
-            )
+        wanted = plan(settings.prefix, simulated=settings.time == "log")
+        found = await described(admin, [one.name for one in wanted])
+        check(wanted, found, settings.broker)
         prefix = settings.topic("raw.")
-        raw = tuple(sorted(name for name in present if name.startswith(prefix)))
-        partitions = {
-            entry["topic"]: len(entry["partitions"])
-            for entry in await admin.describe_topics(list(names.values()))
-        }
-        counts = {short: partitions[name] for short, name in names.items()}
-        configs = await _configs(admin, [names["tickets"], names["state"]])
-        check(names, counts, configs, simulated=settings.time == "log")
-        stamped = configs[names["state"]].get("message.timestamp.type") == "LogAppendTime"
-        tombstones = int(configs[names["state"]].get("delete.retention.ms", 86_400_000)) / 1000
-        return Ground(cluster, counts, raw, tombstones, stamped)
+        raw = sorted(name for name in await admin.list_topics() if name.startswith(prefix))
+        state = found[settings.topic("state")].config
+        return Ground(
+            cluster,
+            {short: found[settings.topic(short)].partitions for short in VERSIONED},
+            tuple(raw),
+            int(state.get("delete.retention.ms", "86400000")) / 1000,
+            state.get("message.timestamp.type") == "LogAppendTime",
+        )
     finally:
         await admin.close()
-
-
-async def _configs(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, dict[str, str]]:
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
-    found: dict[str, dict[str, str]] = {}
-    for response in await admin.describe_configs(asked):
-        for _, _, _, name, entries in response.resources:
-            found[name] = {entry[0]: entry[1] for entry in entries}
-    return found
-
-
-def check(
-    names: Mapping[str, str],
-    counts: Mapping[str, int],
-    configs: Mapping[str, Mapping[str, str]],
-    *,
-    simulated: bool = False,
-) -> None:
-    """Raise `Misconfigured` for topics on which the promise cannot be kept."""
-    journal, state = names["tickets"], names["state"]
-    different = {
-        names[short]: counts[short] for short in TOGETHER if counts[short] != counts["tickets"]
-    }
-    if different:
-        said = ", ".join(f"{name} has {count}" for name, count in sorted(different.items()))
-        raise Misconfigured(
-            f"{journal} has {counts['tickets']} partitions, but {said}",
-            key="partitions",
-            hint="a ticket must have the same partition in each: recreate the topics alike",
-        )
-    if not simulated and configs[journal].get("message.timestamp.type") != "LogAppendTime":
-        raise Misconfigured(
-            "its records must be stamped by the broker: their log time is the clock of a replay",
-            where=journal,
-            key="message.timestamp.type",
-            hint="set message.timestamp.type=LogAppendTime",
-        )
-    if "compact" not in configs[state].get("cleanup.policy", ""):
-        raise Misconfigured(
-            "the changelog must be compacted, or open tickets are deleted with its old segments",
-            where=state,
-            key="cleanup.policy",
-            hint="set cleanup.policy=compact",
-        )

@@ -120,7 +120,7 @@ async def test_journal_and_state_must_have_the_same_partitions(
     wanted = plan(prefix, 3)
     await _raw_create(client, f"{prefix}state.v1", 2, {"cleanup.policy": "compact"})
     await admin.create(client, wanted)
-    with pytest.raises(Misconfigured, match=r"state\.v1: partitions: it has 2 partitions"):
+    with pytest.raises(Misconfigured, match=r"state\.v1: partitions: are 2 here and 3 in"):
         await admin.check_delivery(client, wanted)
 
 
