@@ -18,6 +18,7 @@ from slastream.core.instant import Instant
 from slastream.engine.census import SLOT
 from slastream.observe.census import Census
 from slastream.observe.labels import Bounded
+from slastream.observe.progress import Replaying
 
 HORIZONS: Mapping[str, int] = {
     "1h": 3_600_000 // SLOT,
@@ -62,6 +63,14 @@ FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "Offsets between what was fetched and the end of the log.",
         ("topic", "partition"),
     ),
+    "recovering_rows": (
+        "Changelog records replayed so far by the recovery under way; absent when there is none.",
+        ("partition",),
+    ),
+    "recovering_left_rows": (
+        "Changelog offsets that the recovery under way still has before it.",
+        ("partition",),
+    ),
     "recovery_seconds": ("How long the last recovery took.", ("partition",)),
     "recovered_rows": ("Changelog records of the last recovery.", ("partition",)),
     "clock_offset_seconds": ("Wall clock minus the broker's.", ()),
@@ -83,6 +92,8 @@ class Owned(NamedTuple):
     lag: int | None
     recovery_seconds: float | None = None
     recovered_rows: int = 0
+    replaying: Replaying | None = None
+    """How far a recovery is that is under way."""
 
 
 class Told(NamedTuple):
@@ -149,6 +160,9 @@ class WorkerCollector(Collector):
             for state in STATES:
                 add("partition_state", owned.state == state, number, state)
             add("partition_counted", portion is not None and portion.complete, number)
+            if owned.replaying is not None:
+                add("recovering_rows", owned.replaying.replayed, number)
+                add("recovering_left_rows", owned.replaying.left, number)
             if owned.state != "ready":
                 continue
             if not worker.simulated:

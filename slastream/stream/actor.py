@@ -20,6 +20,7 @@ from slastream.core.errors import InvariantBroken, Misconfigured
 from slastream.core.instant import Instant
 from slastream.engine.effects import Effects, Record
 from slastream.engine.rocks import RocksStore
+from slastream.observe.progress import Replaying
 from slastream.stream.changelog import Changelog, Recovered
 from slastream.stream.clock import LogClock
 from slastream.stream.position import POSITION, Position
@@ -113,6 +114,13 @@ class Actor:
     def position(self) -> int:
         """The next journal offset."""
         return self._position.offset
+
+    @property
+    def replaying(self) -> Replaying | None:
+        """How far the partition has caught up with its changelog, while it does."""
+        if self.state != "opening" or self.changelog is None:
+            return None
+        return Replaying(self.post.number, self.changelog.replayed, self.changelog.ahead)
 
     @property
     def store(self) -> RocksStore | None:

@@ -13,6 +13,7 @@ import fcntl
 import gc
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -34,6 +35,7 @@ from slastream.engine.store import Store
 from slastream.kafka.security import client_options
 from slastream.observe.census import Census
 from slastream.observe.owned import Owned, Told
+from slastream.observe.progress import FILE, TERMINAL, Progress, Replaying
 from slastream.settings import Settings
 from slastream.stream.actor import Actor
 from slastream.stream.changelog import Recovered
@@ -106,6 +108,8 @@ class Worker:
             if producer is None:
                 return 0
             self._ask_the_time(stack, producer)
+            progress = Progress(self._replaying, TERMINAL if sys.stderr.isatty() else FILE)
+            stack.push_async_callback(_cancel, asyncio.create_task(progress.run()))
             self._helpers = Helpers()
             stack.push_async_callback(self._helpers.close)
             self._app = app = self._faust(producer)
@@ -352,9 +356,16 @@ class Worker:
             lag, due, last = None, None, self._recovered.get(number)
             if actor.state == "ready":
                 lag, due = actor.post.source.lag(actor.post.tp), actor.next_due
-            told = (None, 0) if last is None else (last.seconds, last.rows)
-            found.append(Owned(number, actor.state, actor.time, due, lag, *told))
+            seconds, rows = (None, 0) if last is None else (last.seconds, last.rows)
+            found.append(
+                Owned(number, actor.state, actor.time, due, lag, seconds, rows, actor.replaying)
+            )
         return found
+
+    def _replaying(self) -> list[Replaying]:
+        return [
+            actor.replaying for actor in self.owners.actors.values() if actor.replaying is not None
+        ]
 
     def _clock_offset(self) -> float | None:
         return self.clock.apart / 1000 if isinstance(self.clock, WallClock) else None

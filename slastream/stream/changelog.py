@@ -122,6 +122,7 @@ class Changelog:
         new = path.with_name(f"{path.name}.new-{uuid.uuid4().hex[:8]}")
         begin = (await consumer.beginning_offsets([tp]))[tp]
         end = (await consumer.end_offsets([tp]))[tp]
+        self._progress(0, end - begin)
         try:
             if self._helpers is not None and end - begin >= HELPED:
                 self.replayed = await self._helpers.rebuild(self._request(new), self._progress)

@@ -14,6 +14,7 @@ from slastream.engine.effects import Effects, Message
 from slastream.observe.census import Census
 from slastream.observe.labels import Allowed, Bounded
 from slastream.observe.owned import Owned, Told
+from slastream.observe.progress import Replaying
 
 
 def value(name: str, **labels: str) -> float:
@@ -132,6 +133,7 @@ def test_a_partition_that_is_not_ready_tells_its_state_alone() -> None:
     owned = [
         Owned(0, "ready", 5_000, None, 3, 1.5, 20),
         Owned(1, "lost", 5_000, 9_000, 4),
+        Owned(2, "opening", 0, None, None, replaying=Replaying(2, 70, 30)),
     ]
     told = Told("sla.tickets.v1", lambda: owned, Census(Allowed()), Books(), lambda: None)
     metrics.watch(told)
@@ -139,10 +141,13 @@ def test_a_partition_that_is_not_ready_tells_its_state_alone() -> None:
         assert value("lag_records", topic="sla.tickets.v1", partition="0") == 3
         assert value("partition_time_timestamp_seconds", partition="0") == 5
         assert value("partition_state", partition="1", state="lost") == 1
+        assert value("recovering_rows", partition="2") == 70
+        assert value("recovering_left_rows", partition="2") == 30
         page = metrics.page()[0].decode()
     finally:
         metrics.unwatch(told)
 
     assert 'lag_records{partition="1"' not in page
+    assert 'recovering_rows{partition="0"' not in page
     assert "slastream_oldest_unfired_due_timestamp_seconds{" not in page
     assert "slastream_lag_records{" not in metrics.page()[0].decode()
