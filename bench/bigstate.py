@@ -78,7 +78,7 @@ def open_tickets(book: Book, now: Instant, prefix: str = "open") -> Kind:
     rows = []
     for number in range(DISTINCT):
         created = now - 48 * HOUR + number * MINUTE
-        rows.append(_judged(books, list(_story(number, created))))
+        rows.append(_judged(books, list(story(number, created, str(number)))))
     return Kind(prefix, rows)
 
 
@@ -112,8 +112,9 @@ def _judged(books: Books, events: list[Event]) -> bytes:
     return row
 
 
-def _story(number: int, created: Instant) -> Iterator[Event]:
-    common = {"tenant": TENANT, "source": "canonical", "ticket": str(number)}
+def story(number: int, created: Instant, ticket: str) -> Iterator[Event]:
+    """Yield six events of a ticket that is still being worked on."""
+    common = {"tenant": TENANT, "source": "canonical", "ticket": ticket}
     agent, customer = Actor(f"agent-{number % 30}", "agent"), Actor("c", "customer")
     steps = count(1)
 
