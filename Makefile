@@ -10,9 +10,10 @@ ARGS   ?=
 QUESTIONS ?= 100000
 HISTORIES ?= 5000
 SEEDS     ?= 2000
+ROUNDS    ?= 5
 ONLY      ?= engine observing book_load calendar sources backtest worker detection gateway
 
-.PHONY: help setup up test lint types unit oracle sim docs deploy sbom bench bench-peers compiled format clean
+.PHONY: help setup up test lint types unit oracle sim sim-soak faults docs deploy sbom bench bench-peers compiled format clean
 
 help: ## print the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +43,12 @@ oracle: $(READY) ## random calendars and tickets against brute force, the long f
 
 sim: $(READY) ## a partition under faults in virtual time (SEED=n for one seed, SEEDS=n for many)
 	$(BIN)/python -m tests.sim.run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+sim-soak: $(READY) ## an hour of seeds, with progress; ends early when one fails (FROM=n to go on)
+	$(BIN)/python -m tests.sim.run --minutes 60 $(if $(FROM),--from $(FROM))
+
+faults: $(READY) ## at least 200 faults on real brokers, half an hour (SEED=n, ROUNDS=n, KIND="killed,disk full")
+	$(BIN)/python -m tests.faults.run --rounds $(ROUNDS) --seed $(or $(SEED),1) $(if $(KIND),--only "$(KIND)") $(ARGS)
 
 docs: $(READY) ## the documentation as a site, in var/site; a broken link, anchor or a page without a place fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean --quiet $(ARGS)

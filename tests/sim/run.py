@@ -10,9 +10,11 @@ what was announced is what the model of a ticket says, and nothing is left of wh
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -40,6 +42,9 @@ from tests.property.ticket_oracle import (
 from tests.support.consumer import Consumer
 
 SETTLE, GRACE = 5_000, 30_000
+
+SAY = 10.0
+"""Seconds between two lines of progress."""
 
 
 class Fenced(Exception):
@@ -376,19 +381,43 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=200, help="how many seeds to run")
     parser.add_argument("--seed", type=int, help="run this one only")
+    parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed")
+    parser.add_argument("--minutes", type=float, help="run seeds for so long instead")
     told = parser.parse_args(arguments)
-    seeds = range(told.seeds) if told.seed is None else [told.seed]
-    began, faults, records = time.monotonic(), Counter[str](), 0
+    if told.seed is not None:
+        seeds: Iterable[int] = [told.seed]
+    elif told.minutes is not None:
+        seeds = itertools.count(told.first)
+    else:
+        seeds = range(told.first, told.first + told.seeds)
+    limit = None if told.minutes is None else told.minutes * 60
+    return run(seeds, limit)
+
+
+def run(seeds: Iterable[int], limit: float | None = None) -> int:
+    """Run seeds, for `limit` seconds at the most; one that fails is told at once and ends it."""
+    began, faults, records, done = time.monotonic(), Counter[str](), 0, 0
+    said = began
     for seed in seeds:
         try:
             world = simulate(seed)
-        except AssertionError as error:
-            print(f"seed {seed}: {error}")
+        except Exception as error:
+            print(f"seed {seed}: {type(error).__name__}: {error}")
             return 1
         faults += world.log.faults
         records += len(world.log.journal)
+        done += 1
+        now = time.monotonic()
+        if now - said > SAY:
+            said = now
+            told = f"{done} seeds up to {seed}, {sum(faults.values())} faults"
+            print(f"{now - began:6.0f} s: {told}", flush=True)
+        if limit is not None and now - began > limit:
+            break
     took = time.monotonic() - began
-    print(f"{len(seeds)} seeds, {records} records, {sum(faults.values())} faults, {took:.0f} s")
+    print(
+        f"{done} seeds, {records} records, {sum(faults.values())} faults, {took:.0f} s, none failed"
+    )
     for name, n in faults.most_common():
         print(f"  {n:6} {name}")
     return 0
