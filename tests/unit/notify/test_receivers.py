@@ -339,3 +339,13 @@ def test_every_kind_has_its_line_in_the_document() -> None:
 
         assert f"{told.rate:g} a second" in line or kind == "pagerduty"
     assert fields - {"routing_key", "secret"} <= members
+
+
+@pytest.mark.parametrize("kind", ["alertmanager", "webhook"])
+def test_an_authorization_is_shown_to_its_receiver(kind: str) -> None:
+    """The header is the secret, whole, and there is none where a route has none."""
+    given, _ = sent(kind, noticed(risk()), authorization=Secret("Bearer some-token"))
+    none, _ = sent(kind, noticed(risk()))
+
+    assert given.headers["authorization"] == "Bearer some-token"
+    assert "authorization" not in none.headers

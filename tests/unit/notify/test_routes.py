@@ -12,6 +12,7 @@ from slastream.book import BookErrors
 from slastream.cli import root
 from slastream.core.errors import Misconfigured
 from slastream.core.instant import MINUTE, SECOND
+from slastream.notify.receivers import KINDS
 from slastream.notify.routes import load
 from slastream.notify.secret import Secret
 from tests.support.alerts import alert
@@ -271,3 +272,17 @@ def test_check_lists_routes_and_mistakes(folder: Path, monkeypatch: pytest.Monke
     assert isinstance(
         CliRunner().invoke(root, ["notify", "check", str(file)]).exception, Misconfigured
     )
+
+
+def test_the_example_is_a_file_of_routes(tmp_path: Path) -> None:
+    """What is shipped to begin with is read without a mistake, once its secrets are there."""
+    shipped = Path(__file__).parents[3] / "deploy" / "examples" / "notify" / "routes.yaml"
+    (tmp_path / "routes.yaml").write_text(shipped.read_text("utf-8"), "utf-8")
+    (tmp_path / "secrets").mkdir()
+    for name, text in {
+        "pagerduty": KEY, "slack": "https://hooks.slack.example/services/T0/B0/x",
+        "teams": "https://teams.example/workflows/1?sig=x", "reports": SIGNING, "reports.next": SIGNING,
+    }.items():  # fmt: skip
+        (tmp_path / "secrets" / name).write_text(text, "utf-8")
+
+    assert {route.kind for route in load(tmp_path / "routes.yaml")} == set(KINDS)
