@@ -118,6 +118,37 @@ def operations() -> dict[str, Any]:
                     )
                 ],
             ),
+            row("Receivers"),
+            lines(
+                "Alerts told a second",
+                "By route of slastream notify.",
+                [("sum by (route) (rate(slastream_notify_delivered_total[5m]))", "{{route}}")],
+            ),
+            lines(
+                "Oldest alert not told",
+                "How long a receiver has been waiting.",
+                [("max by (route) (slastream_notify_oldest_undelivered_seconds)", "{{route}}")],
+                "s",
+            ),
+            lines(
+                "Tried again, and dead letters",
+                "In five minutes, by route and reason.",
+                [
+                    (
+                        "sum by (route, reason) (increase(slastream_notify_retries_total[5m])) > 0",
+                        "{{route}} {{reason}}, again",
+                    ),
+                    (
+                        "sum by (route, reason) (increase(slastream_notify_dead_total[5m])) > 0",
+                        "{{route}} {{reason}}, dead",
+                    ),
+                ],
+            ),
+            lines(
+                "Incidents that stand",
+                "Told of by route, and not yet over.",
+                [("sum by (route) (slastream_notify_standing_alerts)", "{{route}}")],
+            ),
             row("Life"),
             lines(
                 "Partitions by state",

@@ -323,6 +323,9 @@ NOT_HERE = {
     "Events a second", "Silent for", "Events a minute", "Since the last event",
     "Age of events on arrival", "Webhooks by answer", "Gateway: time to an answer",
     "Gateway: records not acknowledged",
+    # and nobody is told:
+    "Alerts told a second", "Oldest alert not told", "Tried again, and dead letters",
+    "Incidents that stand",
 }  # fmt: skip
 """Panels that have nothing to show of this worker. Their queries are evaluated all the same."""
 
