@@ -244,6 +244,32 @@ async def test_nothing_found(settings: Settings) -> None:
     assert "nothing was found; there is 'Old Mill'" in nobody.stderr
 
 
+async def test_a_simulated_journal_goes_on_in_its_own_time(
+    broker: LocalBroker, prefix: str, tmp_path: Path, produce: Produce
+) -> None:
+    """Where a feed writes log times, a request of today would be years ahead: it has the journal's time."""
+    stamped = {"message.timestamp.type": "CreateTime"}
+    await create_topics(
+        broker.bootstrap, prefix, tickets=(2, stamped), **{"raw.canonical": (1, stamped)}
+    )
+    settings = settings_for(broker.bootstrap, prefix, tmp_path / "data", ingest=True, time="log")
+    then = 1_772_442_000_000
+    old = {"occurred_at": then, "created_at": then}
+    await produce(
+        settings.topic("raw.canonical"), [(b"k", told(1, NAME, **old))], timestamp_ms=then
+    )
+    async with worker(settings):
+        await until(lambda: judged(settings, 1))
+        done = await forget(settings, "acme/cw/1", "--yes")
+    journal = await committed(settings, "tickets")
+
+    assert done.exit_code == 0, done.stderr
+    assert [(each.timestamp, each.value is None) for each in journal] == [
+        (then, False),
+        (then, True),
+    ]
+
+
 BOOK = """\
 apiVersion: slastream/v1
 effective_from: 2026-01-01T00:00:00Z
