@@ -15,6 +15,7 @@
     opening      where a route goes on in a partition, and what stands there
     courier      one route: its consumer group, its receiver
     letters      what no receiver takes, onto the dead letters
+    review       what stands for a route, told once more by hand
     trial        one message that says it is a test
     counts       the metrics
     service      all routes as one process, and its pages

@@ -20,7 +20,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from slastream.core.errors import Misconfigured, Rejected
 from slastream.kafka import admin
 from slastream.notify import counts
-from slastream.notify.alert import Alert, alert_of
+from slastream.notify.alert import alert_of
 from slastream.notify.delivery import Delivery
 from slastream.notify.letters import Letters
 from slastream.notify.opening import opened
@@ -186,10 +186,6 @@ class Courier:
                 told = "simulated"
             counts.PASSED_OVER.labels(self.route.name, told).inc()
 
-    def passes(self, alert: Alert) -> bool:
-        """Tell whether this route tells of an alert."""
-        return (self.route.simulated or not alert.simulated) and self.route.passes(alert)
-
     # -- partitions that come and go
 
     def assigned(self, tps: set[TopicPartition]) -> None:
@@ -217,7 +213,7 @@ class Courier:
             self._delivery.opened(self._windows)
 
     async def _open_once(self, tp: TopicPartition) -> None:
-        standing = Standing(self.passes)
+        standing = Standing(self.route.passes)
         place = await opened(
             self._client, self.group, tp, self.route.start, standing, self._simulated
         )

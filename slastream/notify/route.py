@@ -47,7 +47,9 @@ class Route:
     ca_file: Path | None = None
 
     def passes(self, alert: Alert) -> bool:
-        """Tell whether an alert meets the conditions. What clears it is not asked: it may say others."""
+        """Tell whether this route tells of an alert. What clears it is not asked: it may say others."""
+        if alert.simulated and not self.simulated:
+            return False
         for name, wanted in self.when.items():
             text = alert.level if name == "level" else alert.text(name)
             if fold_text(text) not in wanted:

@@ -142,3 +142,36 @@ async def test_a_mistake_in_the_file_ends_it_before_it_began(tmp_path: Path) -> 
         "routes.yaml:3: routes[1].name: there is a route 'a' already, at routes.yaml:2" in printed
     )
     assert "routes.yaml:3: routes[1]: a route needs a url:" in printed
+
+
+@pytest.mark.usefixtures("topics")
+async def test_what_stands_is_listed_and_told_again(
+    broker: LocalBroker, prefix: str, topics: Callable[[str], str], produce: Produce, tmp_path: Path
+) -> None:
+    """After dead letters: what is over is left alone, what stands is told under the same keys."""
+    await produce(topics("alerts"), [
+        said("at_risk", "1", id_="a1"), said("at_risk", "2", id_="a2"),
+        said("at_risk", "2", id_="b2", threshold="90%"), said("cleared", "1", id_="c1", about="a1"),
+        said("cleared", "2", id_="c2", about="a2"), said("at_risk", "3", id_="a3", priority="P4"),
+        said("breached", "4", id_="a4", level="breached", threshold="breach"),
+    ])  # fmt: skip
+    where = ("--broker", broker.bootstrap, "--prefix", prefix, "--format", "jsonl")
+    async with receiver(in_turn(503, 202, 400)) as pager:
+        write_routes(tmp_path, ROUTES.format(pager.url, pager.url))
+        listed = await notify(
+            "standing", "routes.yaml", "--route", "pager", *where, folder=tmp_path
+        )
+        untold = len(pager.got)
+        code, printed = await notify(
+            "standing", "routes.yaml", "--route", "pager", "--tell", *where, folder=tmp_path
+        )
+    rows = [json.loads(line) for line in listed[1].splitlines()]
+    keys = {row["incident"] for row in rows}
+
+    assert (listed[0], untold) == (0, 0)
+    assert {(row["ticket"], row["level"]) for row in rows} == {("T-2", "90%"), ("T-4", "breach")}
+    assert {each.json["dedup_key"] for each in pager.got} == keys
+    assert [each.json["event_action"] for each in pager.got] == ["trigger"] * 3
+    assert code == 1
+    assert "is not taken: 400 Bad Request: answer 400 [status_400]" in printed
+    assert printed.endswith("pager took 1 of 2.\n")
