@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from slastream.core import ledger
@@ -13,11 +15,11 @@ from slastream.core.policy import Indicator
 from slastream.core.shapes import PHASES, SKIPPED, Announced, Clock, Fold
 from slastream.faces import Face, LedgerRow, Next, Sent, Snapshot
 
-LEDGER_ROWS = 50
+LEDGER_ROWS: Final = 50
 
-_INDICATORS = tuple(indicator.label for indicator in Indicator)
-_NOBODY: dict[str, Millis] = {}
-_encoder = msgspec.json.Encoder()
+_INDICATORS: Final = tuple(indicator.label for indicator in Indicator)
+_NOBODY: Final[dict[str, Millis]] = {}
+_encoder: Final = msgspec.json.Encoder()
 
 
 def snapshot(

@@ -7,7 +7,7 @@ attributes are headers, data is the value, so a null value stays a tombstone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -25,21 +25,21 @@ from slastream.snapshot import ledger_rows, snapshot
 
 Headers = list[tuple[str, bytes]]
 
-LATE_AFTER: Millis = 10_000
+LATE_AFTER: Final[Millis] = 10_000
 """An alert that is detected this much after it became true is flagged `late`."""
 
-BECAUSE_ROWS = 12
+BECAUSE_ROWS: Final = 12
 
-ERASED = "ticket.erased.v1"
+ERASED: Final = "ticket.erased.v1"
 """The type of the one tombstone that the journal takes: forget this ticket, and all that is told of it."""
 
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Event)
-_SPEC = ("ce_specversion", b"1.0")
-_JSON = ("content-type", b"application/json")
-_KINDS = tuple(Indicator)
-_INDICATORS = tuple(indicator.label for indicator in Indicator)
-_ROLES = ("number", "url", "client", "contract", "priority", "type", "team")
+_encoder: Final = msgspec.json.Encoder()
+_decoder: Final = msgspec.json.Decoder(Event)
+_SPEC: Final = ("ce_specversion", b"1.0")
+_JSON: Final = ("content-type", b"application/json")
+_KINDS: Final = tuple(Indicator)
+_INDICATORS: Final = tuple(indicator.label for indicator in Indicator)
+_ROLES: Final = ("number", "url", "client", "contract", "priority", "type", "team")
 
 
 def encode_event(event: Event) -> bytes:

@@ -8,6 +8,7 @@ it is a difference, a late event needs no case of its own: what is no longer a f
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Final
 
 from slastream.core.books import AT_RISK, BREACH, OVERDUE, TenantBooks
 from slastream.core.clock import outcome_of
@@ -31,12 +32,13 @@ from slastream.core.shapes import (
     Told,
 )
 
-_LABELS = tuple(INDICATORS)
-_STOPPED = int(Phase.STOPPED)
-_RESOLUTION, _CLOSED = int(Indicator.RESOLUTION), int(State.CLOSED)
+_LABELS: Final = tuple(INDICATORS)
+_STOPPED: Final = int(Phase.STOPPED)
+_RESOLUTION: Final = int(Indicator.RESOLUTION)
+_CLOSED: Final = int(State.CLOSED)
 
 
-TYPES = ("at_risk", "breached", "breached")
+TYPES: Final = ("at_risk", "breached", "breached")
 """By kind of level: an overdue level is a reminder of the breach."""
 
 

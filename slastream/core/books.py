@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from slastream.core.choice import Chooser
 from slastream.core.coverage import ALWAYS, Coverage, Stitched, coverage
 from slastream.core.instant import Instant, Millis
 from slastream.core.policy import Book, Mapped, Options, Policy, SourceMapping, fold_text
 
-NO_MAPPING = SourceMapping()
+NO_MAPPING: Final = SourceMapping()
 
-ANY_STATUS = "*"
+ANY_STATUS: Final = "*"
 
-NO_OPTIONS = Options()
+NO_OPTIONS: Final = Options()
 
 
 class Step(NamedTuple):
@@ -32,7 +32,9 @@ class Step(NamedTuple):
     text: str
 
 
-AT_RISK, BREACH, OVERDUE = 0, 1, 2
+AT_RISK: Final = 0
+BREACH: Final = 1
+OVERDUE: Final = 2
 
 
 class Judged(Protocol):

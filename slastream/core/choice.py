@@ -8,17 +8,17 @@ is remembered by the tuple of the attributes that any condition looks at.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from slastream.core.instant import Instant
 from slastream.core.policy import Book, Indicator, Level, Options, Policy, Target, fold_text
 
-SPECIFICITY = ("number", "contract", "client", "site", "service", "type", "priority")
+SPECIFICITY: Final = ("number", "contract", "client", "site", "service", "type", "priority")
 """The vector of D21, most specific first; every other attribute weighs less than these.
 
 A ticket override names the number that people see."""
 
-ALWAYS_NAME = "24x7"
+ALWAYS_NAME: Final = "24x7"
 
 
 class Terms(NamedTuple):
@@ -33,7 +33,7 @@ class Terms(NamedTuple):
     objective: float | None
 
 
-UNCOVERED = Terms("", ALWAYS_NAME, None, Options(), (), (), None)
+UNCOVERED: Final = Terms("", ALWAYS_NAME, None, Options(), (), (), None)
 """The terms of a ticket for which nobody promised anything: measured around the clock."""
 
 

@@ -8,6 +8,7 @@ breached clock keeps running, and no transition takes a breach away (D15).
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
 from slastream.core.books import AT_RISK, BREACH, OVERDUE, Step
 from slastream.core.coverage import Coverage
@@ -27,9 +28,12 @@ class Mode(IntEnum):
     CANCEL = 3
 
 
-_RUN, _PAUSE, _STOP, _CANCEL = Mode.RUN, Mode.PAUSE, Mode.STOP, Mode.CANCEL
+_RUN: Final = Mode.RUN
+_PAUSE: Final = Mode.PAUSE
+_STOP: Final = Mode.STOP
+_CANCEL: Final = Mode.CANCEL
 
-MODES: dict[Indicator, dict[State, Mode]] = {
+MODES: Final[dict[Indicator, dict[State, Mode]]] = {
     Indicator.RESPONSE: {
         State.NEW: _RUN,
         State.RESPONDED: _RUN,  # by a robot: only a human's move stops it (D09)
@@ -61,8 +65,11 @@ MODES: dict[Indicator, dict[State, Mode]] = {
 """The transition table. The diagram in `docs/semantics.md` is drawn from it."""
 
 
-_WAITING = int(State.WAITING)
-_RUNNING, _PAUSED, _STOPPED, _CANCELLED = map(int, list(Phase)[1:])
+_WAITING: Final = int(State.WAITING)
+_RUNNING: Final = int(Phase.RUNNING)
+_PAUSED: Final = int(Phase.PAUSED)
+_STOPPED: Final = int(Phase.STOPPED)
+_CANCELLED: Final = int(Phase.CANCELLED)
 
 
 def _modes(indicator: Indicator, answered: bool) -> tuple[Mode, ...]:
@@ -72,7 +79,7 @@ def _modes(indicator: Indicator, answered: bool) -> tuple[Mode, ...]:
     return tuple(modes)
 
 
-MODE_TABLE = tuple((_modes(each, False), _modes(each, True)) for each in Indicator)
+MODE_TABLE: Final = tuple((_modes(each, False), _modes(each, True)) for each in Indicator)
 """By indicator: what each state asks of a clock before the human response, and after it."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from datetime import date
+from typing import Final
 
 from slastream.core.calendar import Calendar
 from slastream.core.compile import Hit, Rules, Year
@@ -15,18 +16,18 @@ from slastream.core.coverage_api import Coverage, Note, WorkingDay, clock_notes
 from slastream.core.errors import Misconfigured
 from slastream.core.instant import DAY, Instant, Millis, to_datetime
 
-FIRST_YEAR = 1970
-LAST_YEAR = 2100
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 2100
 """Before and after these a calendar has no hours: one absurd date must not cost a day of work."""
 
-LOOK_AHEAD: Millis = 15 * 366 * DAY
+LOOK_AHEAD: Final[Millis] = 15 * 366 * DAY
 """How far a question may look for hours before the calendar is called too empty."""
 
-HORIZON: Instant = 4_133_980_800_000
+HORIZON: Final[Instant] = 4_133_980_800_000
 """2101-01-01T00:00:00Z."""
 
-_FAR: Instant = 1 << 62
-_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_FAR: Final[Instant] = 1 << 62
+_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
 
 class Compiled(Coverage):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET
 
@@ -17,23 +17,45 @@ from slastream.core.event import STATES, TOLD, Event, State
 from slastream.core.instant import Instant, Millis
 from slastream.core.shapes import Fact
 
-KINDS = ("created", "updated", "comment", "deleted", "merged", "restored", "snapshot", "absorbed")
-CREATED, UPDATED, COMMENT, DELETED, MERGED, RESTORED, SNAPSHOT, ABSORBED = range(8)
-_KIND = {name: code for code, name in enumerate(KINDS)}
+KINDS: Final = (
+    "created",
+    "updated",
+    "comment",
+    "deleted",
+    "merged",
+    "restored",
+    "snapshot",
+    "absorbed",
+)
+CREATED: Final = 0
+UPDATED: Final = 1
+COMMENT: Final = 2
+DELETED: Final = 3
+MERGED: Final = 4
+RESTORED: Final = 5
+SNAPSHOT: Final = 6
+ABSORBED: Final = 7
+_KIND: Final = {name: code for code, name in enumerate(KINDS)}
 
-ACTORS = ("agent", "customer", "automation", "system", "unknown")
-AGENT, CUSTOMER, AUTOMATION, SYSTEM, UNKNOWN = range(5)
-_ACTOR = {name: code for code, name in enumerate(ACTORS)}
+ACTORS: Final = ("agent", "customer", "automation", "system", "unknown")
+AGENT: Final = 0
+CUSTOMER: Final = 1
+AUTOMATION: Final = 2
+SYSTEM: Final = 3
+UNKNOWN: Final = 4
+_ACTOR: Final = {name: code for code, name in enumerate(ACTORS)}
 
-PUBLIC, INTERNAL = 1, 2
+PUBLIC: Final = 1
+INTERNAL: Final = 2
 
-_told = attrgetter(*TOLD)
+_told: Final = attrgetter(*TOLD)
 
 # Plain integers, which are compared and encoded without a look at the enum.
-_STATES = {name: int(state) for name, state in STATES.items()}
-_WAITING, _CANCELLED = int(State.WAITING), int(State.CANCELLED)
+_STATES: Final = {name: int(state) for name, state in STATES.items()}
+_WAITING: Final = int(State.WAITING)
+_CANCELLED: Final = int(State.CANCELLED)
 
-SKEW_TOLERANCE: Millis = 60_000
+SKEW_TOLERANCE: Final[Millis] = 60_000
 """How far an event may lie before the broker's append time before it is clamped (D39)."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from slastream.core.errors import Rejected
 
@@ -13,13 +14,13 @@ Instant = int
 Millis = int
 """A length of time in milliseconds."""
 
-SECOND: Millis = 1_000
-MINUTE: Millis = 60_000
-HOUR: Millis = 3_600_000
-DAY: Millis = 86_400_000
+SECOND: Final[Millis] = 1_000
+MINUTE: Final[Millis] = 60_000
+HOUR: Final[Millis] = 3_600_000
+DAY: Final[Millis] = 86_400_000
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLI = timedelta(milliseconds=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLI: Final = timedelta(milliseconds=1)
 
 
 def from_datetime(moment: datetime) -> Instant:
@@ -53,11 +54,11 @@ def parse_instant(value: object) -> Instant:
     return from_datetime(moment)
 
 
-_texts: dict[Instant, str] = {}
-_days: dict[int, str] = {}
-_MINUTES = [f"{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60)]
-_SECONDS = [f"{second:02d}." for second in range(60)]
-_MILLIS = [f"{milli:03d}Z" for milli in range(1000)]
+_texts: Final[dict[Instant, str]] = {}
+_days: Final[dict[int, str]] = {}
+_MINUTES: Final = [f"{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60)]
+_SECONDS: Final = [f"{second:02d}." for second in range(60)]
+_MILLIS: Final = [f"{milli:03d}Z" for milli in range(1000)]
 
 
 def format_instant(instant: Instant) -> str:
@@ -80,7 +81,7 @@ def format_instant(instant: Instant) -> str:
     return text
 
 
-_DURATION = re.compile(
+_DURATION: Final = re.compile(
     r"P(?:(?P<d>\d+)D)?(?:T(?:(?P<h>\d+)H)?(?:(?P<m>\d+)M)?(?:(?P<s>\d+(?:\.\d{1,3})?)S)?)?"
 )
 

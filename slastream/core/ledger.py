@@ -6,6 +6,8 @@ to the clock's elapsed time exactly (D47).
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 from slastream.core.clock import MODE_TABLE, Mode, outside_hours
@@ -15,9 +17,12 @@ from slastream.core.instant import Instant, Millis
 from slastream.core.policy import Options
 from slastream.core.shapes import Clock, Fold, Phase
 
-_WAITING, _PENDING = int(State.WAITING), int(Phase.PENDING)
-_RUN, _PAUSE, _STOP = Mode.RUN, Mode.PAUSE, Mode.STOP
-STATE_LABELS = tuple(state.label for state in State)
+_WAITING: Final = int(State.WAITING)
+_PENDING: Final = int(Phase.PENDING)
+_RUN: Final = Mode.RUN
+_PAUSE: Final = Mode.PAUSE
+_STOP: Final = Mode.STOP
+STATE_LABELS: Final = tuple(state.label for state in State)
 
 
 Stretch = tuple[Instant, Instant, int, str, Mode]
@@ -84,7 +89,7 @@ def rows(
     found: list[Row] = []
     if clock.phase == _PENDING:
         return found
-    origin, covered = clock.origin, coverage.covered
+    origin = clock.origin
     if clock.base:
         found.append(Row(origin, origin, "carried", "", clock.base, 0))
     # A stretch begins where the last one ended, and what is covered up to there is known.
@@ -95,8 +100,8 @@ def rows(
         if mode is _PAUSE or (mode is _RUN and origin < end):
             since = start if mode is _PAUSE or start > origin else origin
             if since != reached:
-                so_far = covered(since)
-            reached, until = end, covered(end)
+                so_far = coverage.covered(since)
+            reached, until = end, coverage.covered(end)
             if mode is _RUN:
                 counted = until - so_far
             else:

@@ -6,17 +6,20 @@ These are the structs that a row is encoded from, so an added member goes to the
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct, field
 
 from slastream.core.event import State
 from slastream.core.instant import Instant, Millis
 
-SENT, SKIPPED, CLEARED, CORRECTED = range(4)
+SENT: Final = 0
+SKIPPED: Final = 1
+CLEARED: Final = 2
+CORRECTED: Final = 3
 """How a level was dealt with."""
 
-UNKNOWN = 4
+UNKNOWN: Final = 4
 """The actor of a fact when nobody said who it was: see `slastream.core.fact.ACTORS`."""
 
 

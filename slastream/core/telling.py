@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from slastream.core.books import Version
 from slastream.core.event import State
@@ -11,7 +11,7 @@ from slastream.core.fact import RESTORED
 from slastream.core.policy import fold_text
 from slastream.core.shapes import Fact, Fold
 
-_NEW = int(State.NEW)
+_NEW: Final = int(State.NEW)
 
 
 def tell(ticket: Fold, fact: Fact, told: Sequence[dict[str, Any]], version: Version) -> bool:

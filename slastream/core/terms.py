@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from slastream.core import clock as clocks
 from slastream.core.books import TenantBooks, Version
@@ -12,7 +12,8 @@ from slastream.core.policy import Indicator
 from slastream.core.retarget import meant, retarget, target_length
 from slastream.core.shapes import Clock, Fold, Phase
 
-RESPONSE, PLAN = int(Indicator.RESPONSE), int(Indicator.PLAN)
+RESPONSE: Final = int(Indicator.RESPONSE)
+PLAN: Final = int(Indicator.PLAN)
 
 
 def version_of(clock: Clock, books: TenantBooks) -> Version:

@@ -7,7 +7,7 @@ any instant. Who is told about it, and whether once, is the business of `slastre
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from slastream.core import clock as clocks
 from slastream.core.books import BREACH, TenantBooks
@@ -33,15 +33,23 @@ from slastream.core.shapes import Clock, Fact, Fold, Interval, Phase
 from slastream.core.telling import state_after, tell
 from slastream.core.terms import first_version, new_clock, reconsider, start
 
-RESPONSE, PLAN, RESOLUTION = int(Indicator.RESPONSE), int(Indicator.PLAN), int(Indicator.RESOLUTION)
+RESPONSE: Final = int(Indicator.RESPONSE)
+PLAN: Final = int(Indicator.PLAN)
+RESOLUTION: Final = int(Indicator.RESOLUTION)
 # Plain integers, since every event of every ticket is compared with them and an enum's members are
 # looked up anew each time.
-_NEW, _RESPONDED, _IN_PROGRESS = int(State.NEW), int(State.RESPONDED), int(State.IN_PROGRESS)
-_RESOLVED, _CANCELLED = int(State.RESOLVED), int(State.CANCELLED)
-_WORKED = (_RESPONDED, _IN_PROGRESS)
-_DONE = (_RESOLVED, int(State.CLOSED))
-_PENDING, _RUNNING, _PAUSED, _STOPPED = map(int, list(Phase)[:4])
-_RUN = Mode.RUN
+_NEW: Final = int(State.NEW)
+_RESPONDED: Final = int(State.RESPONDED)
+_IN_PROGRESS: Final = int(State.IN_PROGRESS)
+_RESOLVED: Final = int(State.RESOLVED)
+_CANCELLED: Final = int(State.CANCELLED)
+_WORKED: Final = (_RESPONDED, _IN_PROGRESS)
+_DONE: Final = (_RESOLVED, int(State.CLOSED))
+_PENDING: Final = int(Phase.PENDING)
+_RUNNING: Final = int(Phase.RUNNING)
+_PAUSED: Final = int(Phase.PAUSED)
+_STOPPED: Final = int(Phase.STOPPED)
+_RUN: Final = Mode.RUN
 
 
 def fold(

@@ -7,7 +7,7 @@ Prometheus it may not know.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from slastream.core.policy import Indicator
 from slastream.core.shapes import PHASES, Phase, Row
@@ -18,17 +18,17 @@ Standing: TypeAlias = tuple[Any, ...]
 Change: TypeAlias = tuple[Standing | None, Standing | None]
 """Before and after a step; None where there is no row."""
 
-VERDICTS = ("on_track", "at_risk", "breached", "measured")
+VERDICTS: Final = ("on_track", "at_risk", "breached", "measured")
 """A clock without a target is measured: nothing was promised, so nothing is on track."""
 
-CONDITIONS = ("judged", "held", "quarantined")
+CONDITIONS: Final = ("judged", "held", "quarantined")
 
-SLOT = 300_000
+SLOT: Final = 300_000
 """Milliseconds: how finely due instants are counted."""
 
-_INDICATORS = tuple(indicator.label for indicator in Indicator)
-_RUNNING = int(Phase.RUNNING)
-_CODES = 64  # 3 indicators x 5 phases x 4 verdicts, below a power of two
+_INDICATORS: Final = tuple(indicator.label for indicator in Indicator)
+_RUNNING: Final = int(Phase.RUNNING)
+_CODES: Final = 64  # 3 indicators x 5 phases x 4 verdicts, below a power of two
 
 
 class Counted(NamedTuple):

@@ -7,7 +7,7 @@ same events end in the same verdicts in both.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Any
+from typing import Any, Final
 
 from slastream.core.alert import announce, has_unannounced
 from slastream.core.books import TenantBooks
@@ -29,7 +29,7 @@ from slastream.core.shapes import Announcement, Fact, Fold, Row
 from slastream.core.ticket import advance, fold, step, tells_start
 from slastream.engine.row import MAX_FACTS
 
-_ENDINGS = {"deleted": DELETED, "merged": MERGED}
+_ENDINGS: Final = {"deleted": DELETED, "merged": MERGED}
 """The kinds of event that cancel a ticket by themselves."""
 
 

@@ -7,6 +7,7 @@ from the same state. The caller commits the effects, then hands them to `Store.w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from slastream import wire
 from slastream.core.alert import withdraw
@@ -32,14 +33,14 @@ from slastream.engine.publish import (
 from slastream.engine.row import MAX_TOLD, NOTE, decode_row, encode_row, judged_by
 from slastream.engine.store import Store
 
-KEEP: Millis = 90 * DAY
+KEEP: Final[Millis] = 90 * DAY
 """How long a ticket that is resolved, closed or cancelled stays in the table after its last event."""
 
 
-_RESOLVED = int(State.RESOLVED)
+_RESOLVED: Final = int(State.RESOLVED)
 
-SWEPT = "swept"
-SWEEP_SCAN = 20_000
+SWEPT: Final = "swept"
+SWEEP_SCAN: Final = 20_000
 """Rows that a sweep looks at in one step, most of which it passes over."""
 
 

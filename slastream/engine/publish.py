@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from typing import Final
 
 from slastream import wire
 from slastream.core.alert import fact_id
@@ -15,7 +16,7 @@ from slastream.core.policy import Indicator
 from slastream.core.shapes import Decided, Fold, Notice, Row
 from slastream.engine.effects import Effects, Message, Output, Record
 
-_INDICATORS = tuple(indicator.label for indicator in Indicator)
+_INDICATORS: Final = tuple(indicator.label for indicator in Indicator)
 
 
 def _add(

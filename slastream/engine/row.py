@@ -9,6 +9,7 @@ it could announce a breach that is none.
 from __future__ import annotations
 
 import struct
+from typing import Final
 from zlib import crc32
 
 import msgspec
@@ -17,24 +18,24 @@ from slastream.core.errors import InvariantBroken
 from slastream.core.instant import Instant
 from slastream.core.shapes import Row
 
-VERSION = 1
+VERSION: Final = 1
 
-NOTE = b"!"
+NOTE: Final = b"!"
 """Keys that begin so are no tickets but notes of the partition, such as statuses already warned of."""
 
-MAX_FACTS = 1_000
+MAX_FACTS: Final = 1_000
 """A ticket with more events than this is quarantined: no person works on it."""
 
 
-MAX_TOLD = 400_000
+MAX_TOLD: Final = 400_000
 """Bytes of events that told a ticket something new. A row holds them twice at the most, once as told and
 once as they stand, and a record on the changelog must stay below a broker's usual mebibyte."""
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Row)
-_HEAD = struct.Struct(">BqI")
-_NO_DEADLINE = -1
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(Row)
+_HEAD: Final = struct.Struct(">BqI")
+_NO_DEADLINE: Final = -1
 
 
 def encode_row(row: Row) -> bytes:
