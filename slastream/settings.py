@@ -46,7 +46,7 @@ class Settings:
     session_timeout: float = 6.0
     heartbeat_interval: float = 1.0
     transaction_timeout: float = 10.0
-    chunk: int = 500
+    chunk: int = 4_000
     """Journal records in one transaction, at most."""
     fires: int = 500
     """Tickets fired in one transaction, at most."""

@@ -73,7 +73,7 @@ class Post:
     tombstones: float = TOMBSTONES
     helpers: Helpers | None = None
     """Who rebuilds a large store that was lost; None is this process."""
-    chunk: int = 500
+    chunk: int = 4_000
     fires: int = 1_000
     transaction_timeout: float = 10.0
     at: At = nowhere
