@@ -16,8 +16,8 @@ from slastream.notify.alert import Alert
 TRIGGER, UPDATE, PARTIAL, RESOLVE = "trigger", "update", "partial", "resolve"
 """What an alert does to its incident: begin it, change it, take a part of it away, end it."""
 
-REMEMBERED = 50_000
-"""Ids of the latest alerts, so that one which is announced twice is told once."""
+REMEMBERED = 5_000
+"""Ids of the latest alerts of a partition, so that one which is announced twice is told once."""
 
 
 @dataclass(slots=True)

@@ -96,7 +96,15 @@ def test_what_was_announced_twice_is_told_once() -> None:
     assert told(standing, one, one, alert("cleared", id_="b", about="a"), one) == [
         "trigger", "repeat", "resolve", "repeat",
     ]  # fmt: skip
-    assert REMEMBERED >= 10_000
+
+
+def test_what_is_remembered_has_an_end() -> None:
+    """Ids of years are not kept: the oldest is forgotten, and the newest are not."""
+    standing = Standing(lambda _: False)
+    alerts = [alert("at_risk", id_=str(n)) for n in range(REMEMBERED + 1)]
+
+    assert set(told(standing, *alerts)) == {"filtered"}
+    assert told(standing, alerts[-1], alerts[1], alerts[0]) == ["repeat", "repeat", "filtered"]
 
 
 def test_filters_are_asked_about_alerts_and_not_about_what_clears_them() -> None:
