@@ -56,7 +56,7 @@ async def measure(args: argparse.Namespace, local: LocalBroker, folder: Path) ->
     await admin.create({"bootstrap_servers": broker}, wanted)
     book, file = bigstate.book(folder)
     now = int(time.time() * 1000)
-    first, second = (now + round(1000 * (args.lead + n * (20 + args.load))) for n in (0, 1))
+    first, second = (now + round(1000 * (args.lead + n * (22 + args.load))) for n in (0, 1))
     told = chain(
         bigstate.open_tickets(book, now).tickets(args.tickets),
         bigstate.due_tickets(book, first, 2_000, "first").tickets(OVERDUE),
@@ -72,6 +72,8 @@ async def measure(args: argparse.Namespace, local: LocalBroker, folder: Path) ->
         await worker.ready()
         memory["rebuilt"] = worker.rss()
         await worker.stop()
+        if time.time() * 1000 > first:
+            raise SystemExit("too late: give a longer --lead")
         await asyncio.sleep(first / 1000 + 2.5 - time.time())
         stopped = await first_alert(broker, worker, args.partitions)
         memory["ready"] = worker.rss()
@@ -105,7 +107,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tickets", type=int, default=1_000_000)
     parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--lead", type=float, default=40.0, help="seconds to make the state in")
+    parser.add_argument("--lead", type=float, default=60.0, help="seconds to make the state in")
     parser.add_argument("--load", type=float, default=60.0, help="seconds of updates")
     parser.add_argument("--rate", type=float, default=1_000, help="updates a second")
     args = parser.parse_args()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shutil
 import tempfile
 import time
 from contextlib import AsyncExitStack
@@ -51,23 +52,22 @@ async def measure(args: argparse.Namespace, local: LocalBroker, folder: Path) ->
             await worker.start()
         for worker in workers:
             await worker.ready()
-        before = [workers[1].recovered(), workers[0].log.read_text()]
         await asyncio.sleep(now / 1000 + 36 - time.time())
+        before = workers[0].log.read_text()
+        _forget(workers[0].data, workers[1].log.read_text())
         killed = time.time()
         workers[1].kill()
         await asyncio.sleep(args.watch)
         log = workers[0].log.read_text()
-        after = workers[0].recovered()[len(_recovered(before[1])) :]
+        after = workers[0].recovered()[len(_recovered(before)) :]
     finally:
         for worker in workers:
             await worker.stop()
         await watch.stop()
     moved = sorted({number for number, _, _ in after})
     times: dict[int, list[float]] = {number: [] for number in range(PARTITIONS)}
-    delays = []
     async for record, at in watch.records(ALERTS):
         times[record.partition].append(at - killed)
-        delays.append(at - killed)
     first = {n: round(min(t for t in times[n] if t > 0), 2) for n in range(PARTITIONS)}
     gap = {n: round(_gap(times[n]), 2) for n in range(PARTITIONS)}
     return {
@@ -77,8 +77,15 @@ async def measure(args: argparse.Namespace, local: LocalBroker, folder: Path) ->
         "first_alert_after_kill_s": first,
         "longest_silence_s": gap,
         "alerts": sum(map(len, times.values())),
-        "log": [line for line in log[len(before[1]) :].splitlines() if "partition" in line],
+        "log": [line for line in log[len(before) :].splitlines() if "partition" in line],
     }
+
+
+def _forget(data: Path, others: str) -> None:
+    """Delete what a worker still has of partitions that were its own until the other one came."""
+    for line in _recovered(others):
+        number = line.partition("partition ")[2].partition(":")[0]
+        shutil.rmtree(data / f"slastream-{number}.rocksdb", ignore_errors=True)
 
 
 def _recovered(log: str) -> list[str]:

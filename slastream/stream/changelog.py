@@ -91,6 +91,8 @@ class Changelog:
         started = time.monotonic()
         self.replayed = 0
         consumer, opened = reader(self._client), store
+        for left in path.parent.glob(f"{path.name}.new-*"):
+            rmtree(left, ignore_errors=True)  # of a rebuild that was cut short
         try:
             await asyncio.wait_for(consumer.start(), 15)
             consumer.assign([self._changelog, self._journal])
@@ -117,8 +119,6 @@ class Changelog:
         """Make the store anew, beside its place, and put it there when it is whole."""
         tp = self._changelog
         rmtree(path, ignore_errors=True)
-        for left in path.parent.glob(f"{path.name}.new-*"):
-            rmtree(left, ignore_errors=True)
         new = path.with_name(f"{path.name}.new-{uuid.uuid4().hex[:8]}")
         begin = (await consumer.beginning_offsets([tp]))[tp]
         end = (await consumer.end_offsets([tp]))[tp]

@@ -130,9 +130,11 @@ async def test_lost_disk(
         await until(lambda: sum(a.position for a in worker.owners.actors.values()) == 500)
         rows = {n: dict(a.store.scan()) for n, a in worker.owners.actors.items()}
     shutil.rmtree(settings.data_dir)
+    (settings.data_dir / f"{settings.app_id}-0.rocksdb.new-cut-short").mkdir(parents=True)
     async with running(settings) as worker:
         rebuilt = {n: dict(a.store.scan()) for n, a in worker.owners.actors.items()}
         assert rebuilt == rows
+        assert not list(settings.data_dir.glob("*.new-*"))
 
         async def announced() -> bool:
             return len(await committed(settings, "alerts")) >= 500
