@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import orjson
 import pytest
 
 from bench.peers import check, report, workload
-from bench.peers.engines import ENGINES
+from bench.peers.engines import ENGINES, ROOT
 from bench.peers.job import HEARTBEAT, HOUR, MINUTE, earliest, step
 from bench.peers.run import turns
+from bench.readme import found
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +150,21 @@ def test_a_run_that_was_not_right_stays_in_the_table() -> None:
 
     assert "12 lost" in table.splitlines()[-1]
     assert "| 0.1 |" in table.splitlines()[-1]
+
+
+def test_every_program_is_told_of() -> None:
+    """`bench/README.md` has a line for each program, and for none that is not there."""
+    folder = ROOT / "bench"
+    programs = {file.stem for file in folder.glob("*.py")} - {"__init__"} | {"peers"}
+    told = set(re.findall(r"^\| `(\w+)` \|", (folder / "README.md").read_text("utf-8"), re.M))
+
+    assert programs == told
+
+
+def test_a_figure_is_found_by_its_path() -> None:
+    """A star stands for every name and every run; what is not there, or is no figure, is left out."""
+    told = {"a": {"runs": [{"x": 1}, {"x": 2.5}]}, "b": {"runs": [{"y": 3}]}, "c": "text"}
+
+    assert [("a.runs.1.x", 1), ("a.runs.2.x", 2.5)] == list(found(told, "*.runs.*.x"))
+    assert [] == list(found(told, "c"))
+    assert [] == list(found(told, "d.e"))
