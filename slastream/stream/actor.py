@@ -37,6 +37,9 @@ OFFSETS_EVERY = 5.0
 
 RETRY = 1.0
 
+UNSWEPT = 3.0
+"""Seconds for which a rebuilt partition leaves its rows be: others may still be rebuilding theirs."""
+
 SWEEP = 200
 """Rows judged again by a new book in one transaction, between which deadlines are looked at."""
 
@@ -66,6 +69,7 @@ class Actor:
         self._expected = 0
         self._group_offset = -1
         self._group_at = 0.0
+        self._sweep_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
     # -- from outside
@@ -198,6 +202,7 @@ class Actor:
             self._position = Position(
                 self.position + recovered.lost, recovered.position.lineage, post.cluster
             )
+        self._sweep_at = time.monotonic() + (UNSWEPT if recovered.because else 0.0)
         await self._read_from_position()
         self._tell("ready", recovered)
 
@@ -308,6 +313,8 @@ class Actor:
     async def _sweep(self) -> bool:
         """Judge some rows again when a new book has come; returns whether there are more."""
         assert self._engine is not None
+        if self._sweep_at > time.monotonic():
+            return False
         effects = self._engine.sweep(SWEEP)
         if effects is None:
             return False
@@ -331,7 +338,7 @@ class Actor:
         self._wake.clear()
         if self._inbox or self._rewind or self._stopping:
             return
-        timeout = OFFSETS_EVERY
+        timeout = max(self._sweep_at - time.monotonic(), 0.0) or OFFSETS_EVERY
         due = self.next_due
         if due is not None and due <= self._now():
             return
