@@ -1,6 +1,6 @@
-"""The shapes of a ticket's snapshot on the clocks topic, those of `topics/schemas`.
+"""The shapes of what is published most: a ticket's snapshot, and an outcome; those of `topics/schemas`.
 
-A snapshot is written with nearly every event, so these are structs and the order of members is fixed.
+They are written with nearly every event, so these are structs and the order of members is fixed.
 """
 
 from __future__ import annotations
@@ -88,3 +88,43 @@ class Snapshot(Struct, gc=False):
     reopen_count: int
     confirmed_at: str
     clocks: list[Face]
+
+
+class Outcome(Struct, gc=False):
+    """How one clock ended."""
+
+    tenant: str
+    source: str
+    ticket: str
+    number: Any
+    url: Any
+    client: Any
+    contract: Any
+    priority: Any
+    type: Any
+    team: Any
+    indicator: str
+    cycle: int
+    policy: str | None
+    book: str | None
+    calendar: str
+    target_ms: Millis | None
+    elapsed_ms: Millis
+    remaining_ms: Millis | None
+    started_at: str
+    due: str | None
+    outcome: str
+    finality: str
+    reached_at: str | None
+    breached_at: str | None
+    decided_at: str
+    implied: bool
+    unverified_actor: bool
+    superseded: bool
+    paused_ms: Millis
+    paused_by: dict[str, Millis]
+    closed_hours_ms: Millis
+    reopen_count: int
+    objective: float | None
+    replaces: str | None
+    reported: Any

@@ -21,6 +21,7 @@ from slastream.core.instant import Instant, Millis, format_instant
 from slastream.core.key import split_key, ticket_key
 from slastream.core.policy import Indicator
 from slastream.core.shapes import Announced, Clock, Decided, Fold, Notice
+from slastream.faces import Outcome
 from slastream.snapshot import ledger_rows, snapshot
 
 Headers = list[tuple[str, bytes]]
@@ -194,25 +195,26 @@ def outcome(
     coverage = books.coverage(clock.calendar)
     paused = paused_by(clock, coverage, at)
     policy = books.policy_of(clock)
-    told = about(key, fold)
-    told.update(figures(fold, clock, books, at))
-    told["outcome"] = decided.outcome
-    told["finality"] = decided.finality
-    told["reached_at"] = _time(clock.reached)
-    told["breached_at"] = _time(clock.breached)
-    told["decided_at"] = format_instant(now)
-    told["implied"] = clock.implied
-    told["unverified_actor"] = clock.unverified
-    told["superseded"] = superseded(clock)
-    told["paused_ms"] = sum(paused.values()) if paused else 0
-    told["paused_by"] = paused
-    told["closed_hours_ms"] = max(0, at - clock.started - coverage.measure(clock.started, at))
-    told["reopen_count"] = fold.reopened
-    told["objective"] = None if policy is None else policy.objective.get(_KINDS[clock.indicator])
-    told["replaces"] = decided.replaces
-    told["reported"] = fold.attributes.get("reported")
-    source = key.rpartition("/")[0]
-    return dumps(told), ce_headers("sla.outcome.v1", decided.id, source, at)
+    tenant, source, ticket = split_key(key)
+    told = fold.attributes.get
+    elapsed, target = measure(clock, coverage, at), clock.target
+    value = _encoder.encode(
+        Outcome(
+            tenant, source, ticket,
+            told("number"), told("url"), told("client"), told("contract"), told("priority"),
+            told("type"), told("team"),
+            _INDICATORS[clock.indicator], clock.cycle, clock.policy or None, clock.book or None,
+            clock.calendar, target, elapsed, None if target is None else target - elapsed,
+            format_instant(clock.started), _time(clock.due),
+            decided.outcome, decided.finality, _time(clock.reached), _time(clock.breached),
+            format_instant(now), clock.implied, clock.unverified, superseded(clock),
+            sum(paused.values()) if paused else 0, paused,
+            max(0, at - clock.started - coverage.measure(clock.started, at)), fold.reopened,
+            None if policy is None else policy.objective.get(_KINDS[clock.indicator]),
+            decided.replaces, told("reported"),
+        )
+    )  # fmt: skip
+    return value, ce_headers("sla.outcome.v1", decided.id, f"{tenant}/{source}", at)
 
 
 def clocks(

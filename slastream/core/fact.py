@@ -81,9 +81,11 @@ def id_hash(text: str) -> int:
 
 def told_by(event: Event) -> dict[str, Any]:
     """Return the attributes that an event states: absent ones are missing, cleared ones None."""
-    told: dict[str, Any] = {
-        name: value for name, value in zip(TOLD, _told(event), strict=True) if value is not UNSET
-    }
+    told: dict[str, Any] = {}
+    values = _told(event)
+    for place, value in enumerate(values):
+        if value is not UNSET:
+            told[TOLD[place]] = value
     if event.attributes is not UNSET:
         for name, value in event.attributes.items():
             if value is None or isinstance(value, str):
