@@ -72,6 +72,14 @@ class WorkerProcess:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024 / 1e6
 
+    def helpers(self) -> list[float]:
+        """Return the most that each of its helper processes ever had resident, in MB."""
+        found = []
+        for children in Path(f"/proc/{self.pid}/task").glob("*/children"):
+            for pid in children.read_text().split():
+                found += re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        return [int(peak) * 1024 / 1e6 for peak in found]
+
     def cpu(self) -> float:
         """Return the CPU seconds it has used, those of its threads included."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()

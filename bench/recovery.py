@@ -40,15 +40,14 @@ async def measure(args: argparse.Namespace, local: LocalBroker, folder: Path) ->
     rows = await bigstate.write(broker, local.cluster_id, told, args.partitions)
     print(f"{rows} rows written in {time.monotonic() - began:.0f} s")
     runs = []
-    for number in range(args.runs):
-        worker = WorkerProcess(
-            broker, folder, f"run{number}", "--book", str(file), "--web-port", "0"
-        )
+    for _ in range(args.runs):
+        worker = WorkerProcess(broker, folder, "one", "--book", str(file), "--web-port", "0")
         profile = Path(args.profile) if args.profile else None
         await worker.start(profile)
         try:
             ready = await worker.ready()
             cpu, peak = worker.cpu(), worker.peak()
+            helpers = worker.helpers()
             found = worker.recovered()
             size = disk(worker.data)
         finally:
@@ -64,6 +63,7 @@ async def measure(args: argparse.Namespace, local: LocalBroker, folder: Path) ->
                 "process_start_to_ready_s": round(ready, 2),
                 "cpu_us_per_row": round(cpu / records * 1e6, 2),
                 "rss_peak_mb": round(peak),
+                "helpers_rss_peak_mb": [round(one) for one in helpers],
                 "disk_mb": round(size),
             }
         )
