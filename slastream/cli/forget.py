@@ -165,7 +165,7 @@ async def _erase(
         )
         return 1
     if cut:
-        await delete_now(settings, cut)
+        await delete_now(settings, cut, wait / 1000)
         told = ", ".join(dict.fromkeys(topic for topic, _ in cut))
         note(f"Deleted up to the last record found: {told}.")
     return 0

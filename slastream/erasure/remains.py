@@ -7,6 +7,8 @@ its segment is closed.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -77,6 +79,31 @@ def cuts(traces: Iterable[Trace], chosen: Iterable[str]) -> dict[tuple[str, int]
     return found
 
 
-async def delete_now(settings: Settings, found: Mapping[tuple[str, int], int]) -> None:
-    """Delete the records below these offsets, of whomever they are."""
-    await admin.cut(client_options(settings.broker), found)
+async def delete_now(
+    settings: Settings, found: Mapping[tuple[str, int], int], patience: float
+) -> None:
+    """Delete the records below these offsets, of whomever they are.
+
+    Raises `Misconfigured`, and deletes nothing, when a worker has yet to read some of them.
+    """
+    client = client_options(settings.broker)
+    raw, journal = settings.topic("raw."), settings.topic("tickets")
+    read = {
+        place: offset
+        for place, offset in found.items()
+        if place[0] == journal or place[0].startswith(raw)
+    }
+    limit = time.monotonic() + patience
+    while read:
+        at = await admin.group_offsets(client, settings.app_id)
+        behind = [place for place, offset in read.items() if at.get(place, -1) < offset]
+        if not behind:
+            break
+        if time.monotonic() > limit:
+            raise Misconfigured(
+                f"the workers of {settings.app_id} have yet to read some of what would be deleted",
+                where=f"{behind[0][0]}[{behind[0][1]}]",
+                hint="let them catch up; SLASTREAM_APP_ID says whose workers",
+            )
+        await asyncio.sleep(0.5)
+    await admin.cut(client, found)

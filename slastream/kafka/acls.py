@@ -85,3 +85,5 @@ def _groups(wanted: Sequence[Wanted], app_id: str) -> Iterator[Acl]:
     yield Acl("notify", "group", f"{app_id}-notify", True, "Read")
     yield Acl("board", "group", f"{app_id}-board", True, "Read")
     yield Acl("operator", "group", f"{app_id}-dlq", True, "Read")
+    # It deletes nothing that the worker has yet to read, so it must see how far that is.
+    yield Acl("forget", "group", app_id, False, "Describe")

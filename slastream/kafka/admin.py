@@ -113,6 +113,13 @@ async def delete(client: Client, names: Sequence[str]) -> list[str]:
         return present
 
 
+async def group_offsets(client: Client, group: str) -> dict[tuple[str, int], int]:
+    """Where a consumer group is: (topic, partition) -> the next offset that it will read."""
+    async with connected(client) as admin:
+        told = await admin.list_consumer_group_offsets(group)
+        return {(tp.topic, tp.partition): entry.offset for tp, entry in told.items()}
+
+
 async def cut(client: Client, offsets: Mapping[tuple[str, int], int]) -> None:
     """Deletes the records of each (topic, partition) that lie below an offset, of whomever they are.
 

@@ -191,8 +191,11 @@ async def _gone(settings: Settings, key: bytes) -> bool:
     return (await latest(settings, "clocks")).get(key, b"") is None
 
 
-async def test_now_deletes_up_to_the_last_record_found(settings: Settings) -> None:
+async def test_now_deletes_up_to_the_last_record_found(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the user says so, records go at once, others' before them too, and none behind them."""
+    monkeypatch.setenv("SLASTREAM_APP_ID", settings.app_id)
     async with worker(settings):
         await until(lambda: judged(settings, 7))
         before = await committed(settings, "tickets")
@@ -213,6 +216,25 @@ async def test_now_deletes_up_to_the_last_record_found(settings: Settings) -> No
         rows["tickets.v1"]["others before"]
         == sum(each.offset <= reach[each.partition] for each in before) - len(found) - 1
     )
+
+
+async def test_now_deletes_nothing_that_is_yet_to_be_read(
+    settings: Settings, produce: Produce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A delivery that waits for a worker is somebody's ticket: it stays, and so does all before it."""
+    monkeypatch.setenv("SLASTREAM_APP_ID", settings.app_id)
+    async with worker(settings):
+        await until(lambda: judged(settings, 7))
+        read = await forget(settings, "--client", NAME, "--moved", "--yes", "--now", "raw")
+    await produce(
+        settings.topic("raw.canonical"), [(b"k", told(40, OTHER)), (b"k", told(41, NAME))]
+    )
+    refused = await forget(settings, "--client", NAME, "--yes", "--now", "raw", "--wait", "1s")
+    left = await committed(settings, "raw.canonical", 1)
+
+    assert read.exit_code == 0, read.stderr
+    assert "have yet to read some" in str(refused.exception)
+    assert [orjson.loads(each.value)["ticket"] for each in left] == ["7", "40", "41"]
 
 
 async def test_a_tenant_is_erased_whole(settings: Settings, produce: Produce) -> None:

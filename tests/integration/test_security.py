@@ -320,6 +320,8 @@ class TestAcls:
             ends = await consumer.end_offsets(tps)
         await _send(options, f"{name}tickets.v1")
 
+        await admin.group_offsets(options, name)
+
         assert len(found) == len(ends) == len(plan(name, 1))
         assert all(topic.config for topic in found.values())
         for topic in ("clocks.v1", "state.v1", "outcomes.v1", "raw.canonical"):
