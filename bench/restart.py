@@ -39,6 +39,10 @@ async def first_alert(broker: str, worker: WorkerProcess, partitions: int) -> di
     await asyncio.sleep(0.5)
     await worker.start()
     ready = await worker.ready()
+    while watch.moved < worker.began and worker.returncode is None:
+        await asyncio.sleep(0.05)
+        if time.time() - worker.began > 60:
+            break
     await watch.quiet(1.0)
     await watch.stop()
     seen = [at async for _, at in watch.records(ALERTS) if at > worker.began]
@@ -107,7 +111,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tickets", type=int, default=1_000_000)
     parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--lead", type=float, default=60.0, help="seconds to make the state in")
+    parser.add_argument("--lead", type=float, default=45.0, help="seconds to make the state in")
     parser.add_argument("--load", type=float, default=60.0, help="seconds of updates")
     parser.add_argument("--rate", type=float, default=1_000, help="updates a second")
     args = parser.parse_args()
