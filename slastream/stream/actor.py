@@ -21,6 +21,7 @@ from slastream.core.instant import Instant
 from slastream.engine.effects import Effects, Record
 from slastream.engine.rocks import RocksStore
 from slastream.observe.progress import Replaying
+from slastream.stream import disk
 from slastream.stream.changelog import Changelog, Recovered
 from slastream.stream.clock import LogClock
 from slastream.stream.position import POSITION, Position
@@ -140,6 +141,7 @@ class Actor:
         post = self.post
         try:
             while not self._stopping:
+                broken = ""
                 try:
                     await self._open()
                     await self._work()
@@ -153,6 +155,14 @@ class Actor:
                     log.warning("partition %d: %s; opening it again", post.number, _sentence(error))
                     await self._let_go()
                     await self._pause(RETRY)
+                except Exception as error:
+                    broken = disk.trouble(error)
+                    if not broken:
+                        raise
+                    self._tell("lost")
+                    log.error("partition %d: %s; opening it again", post.number, error)
+                if broken:
+                    await self._reopen_disk(broken)
         except (Misconfigured, InvariantBroken) as error:
             log.error("partition %d is parked: %s", post.number, error)
             self._tell("parked")
@@ -165,9 +175,21 @@ class Actor:
             post.source.hold(post.tp)
             await self._let_go()
             if self._store is not None:
-                self._store.close()
+                disk.abandon(self._store)
             if self.state != "parked":
                 self._tell("closed")
+
+    async def _reopen_disk(self, broken: str) -> None:
+        """Let go of a store that cannot be written or read, so that it is opened or rebuilt anew."""
+        await self._let_go()
+        store, self._store, self._engine = self._store, None, None
+        if store is not None:
+            disk.abandon(store)
+        del store
+        if broken == "corrupt" and self.post.path.exists():
+            aside = disk.set_aside(self.post.path)
+            log.error("partition %d: its store is moved to %s", self.post.number, aside)
+        await self._pause(RETRY)
 
     async def _open(self) -> None:
         """Fence whoever had the partition, replay what it committed, and begin to read behind it."""

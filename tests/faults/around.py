@@ -172,8 +172,12 @@ async def disk_corrupt(world: World) -> Met:
     member = world.anyone()
     await member.kill()
     struck = world.struck()
-    how = world.rng.choice(("MANIFEST", "CURRENT", "sst", "log"))
-    harmed = sum(_scribble(store, how, world) for store in _stores(member))
+    sorts = ["MANIFEST", "CURRENT", "sst", "log"]
+    world.rng.shuffle(sorts)
+    for how in sorts:  # a young store has no tables yet
+        harmed = sum(_scribble(store, how, world) for store in _stores(member))
+        if harmed:
+            break
     member.start()
     return Met(f"{member.name}: kill -9, {harmed} files of RocksDB scribbled on ({how})", struck)
 

@@ -20,11 +20,13 @@ from slastream.stream.changelog import POSITION
 FAR, MANY = 1 << 62, 1 << 22
 
 
-async def audit(settings: Settings, disks: Sequence[Path]) -> tuple[list[str], int]:
+async def audit(
+    settings: Settings, disks: Sequence[Path], partitions: int
+) -> tuple[list[str], int]:
     """Return what is wrong, in words, and how many stores were compared."""
     wrong: list[str] = []
     compared = 0
-    for number, (table, end) in (await _changelog(settings)).items():
+    for number, (table, end) in (await _changelog(settings, partitions)).items():
         position = table.pop(POSITION, None)
         rows = {key: row for key, row in table.items() if key[0] and row is not None}
         current = False
@@ -60,7 +62,9 @@ def _differences(store: RocksStore, rows: dict[bytes, bytes]) -> list[str]:
     return wrong
 
 
-async def _changelog(settings: Settings) -> dict[int, tuple[dict[bytes, Any], int]]:
+async def _changelog(
+    settings: Settings, partitions: int
+) -> dict[int, tuple[dict[bytes, Any], int]]:
     """Return partition -> the last value of each key, read-committed, and where the log ends."""
     topic = settings.topic("state")
     consumer = AIOKafkaConsumer(
@@ -70,8 +74,7 @@ async def _changelog(settings: Settings) -> dict[int, tuple[dict[bytes, Any], in
     )
     tables: dict[int, tuple[dict[bytes, Any], int]] = {}
     async with consumer:
-        numbers = sorted(await _partitions(consumer, topic))
-        for number in numbers:
+        for number in range(partitions):
             tp = TopicPartition(topic, number)
             consumer.assign([tp])
             await consumer.seek_to_beginning(tp)
@@ -82,9 +85,3 @@ async def _changelog(settings: Settings) -> dict[int, tuple[dict[bytes, Any], in
                     table.update((record.key, record.value) for record in records)
             tables[number] = table, end
     return tables
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    await consumer.topics()
-    found: set[int] = consumer.partitions_for_topic(topic) or set()
-    return found

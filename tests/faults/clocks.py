@@ -45,8 +45,9 @@ policies:
   - name: soon
     calendar: 24x7
     targets: {response: {P1: PT2S, P2: PT45M}}
-    at_risk: ["50%"]
+    at_risk: []
 """
+"""One level alone: who looks late announces the highest level reached, and the oracle is never late."""
 
 
 def library() -> Path | None:

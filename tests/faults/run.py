@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import random
 import sys
 import tempfile
@@ -57,6 +58,8 @@ class Log:
                 print(f"           {name}: {line[:400]}", flush=True)
             if len(found) > 3:
                 print(f"           {name}: and {len(found) - 3} more", flush=True)
+        for line in verdict.said:
+            print(f"           said {line[:400]}", flush=True)
 
     @property
     def faults(self) -> int:
@@ -181,6 +184,7 @@ def main(arguments: Sequence[str]) -> int:
     only = tuple(kind.strip() for kind in told.only.split(",") if kind.strip())
     if unknown := set(only) - set(ALL):
         parser.error(f"no such kind: {', '.join(sorted(unknown))}")
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients meet the faults too
     log = Log()
     command = command_without(told.rule) if told.rule else COMMAND
     asyncio.run(matrix(log, told.seed, told.rounds, only, command))

@@ -81,6 +81,8 @@ class Verdict:
     lost: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
     different: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    """What workers complained of, when something was wrong."""
 
     @property
     def good(self) -> bool:
@@ -214,8 +216,19 @@ class World:
         await asyncio.sleep(0.1)  # whoever would publish too much has not been asked to hurry
         self._judge(verdict)
         verdict.commits = self._commits(met.struck)
+        if not verdict.good:
+            await self._begin_anew(verdict)
         self.feeder.go()
         return verdict
+
+    async def _begin_anew(self, verdict: Verdict) -> None:
+        """Note what workers complained of, and start them again, so that the next fault stands alone."""
+        for name in NAMES[:2]:
+            member = self.members[name]
+            told = [line for line in member.since_start().splitlines() if " ERROR " in line]
+            verdict.said += [f"{name}: {line}" for line in told[-4:]]
+            await member.kill()
+            member.start()
 
     async def _settled(self) -> None:
         """Wait until everything that was told is there, or until it counts as lost."""
@@ -287,8 +300,12 @@ class World:
                 verdict.different.append(
                     f"{key} is {found.get(key)}, a backtest says {decided.get(key)}"
                 )
-        wrong, stores = await audit(self.settings, [m.disk for m in self.members.values()])
+        wrong, stores = await audit(
+            self.settings, [m.disk for m in self.members.values()], PARTITIONS
+        )
         verdict.different += wrong
+        if stores != PARTITIONS:
+            verdict.different.append(f"{stores} stores could be compared, not {PARTITIONS}")
         verdict.what += f"; {stores} stores on disk compared with the changelog"
         verdict.whole = time.monotonic() - began
         return verdict
