@@ -31,9 +31,8 @@ async def test_a_route_is_no_faster_than_its_rate() -> None:
         async with gate.turn():
             times.append(loop.time() - began)
 
-    assert times[2] < 0.02
-    assert times[3] >= 0.045
-    assert 0.19 <= times[6] < 0.5
+    assert times[2] < times[3] - 0.03
+    assert 0.19 <= times[6] < 2.0
 
 
 async def test_what_fails_together_is_one_failure() -> None:
