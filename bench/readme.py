@@ -29,9 +29,9 @@ SHOWN = {
     "recovery": ("*.runs.*.rows_per_second", "*.runs.*.rss_peak_mb"),
     "restart": ("*.after_stop.first_overdue_alert_s", "*.after_kill.first_overdue_alert_s",
                 "*.rss_mb.*"),
-    "scaling": ("*.events_per_second", "*.cpu_us_per_event"),
+    "scaling": ("two_workers_over_one", "many_tickets_over_none", "cases.*.cpu_us_per_event"),
     "sources": ("median", "canonical_typical"),
-    "takeover": ("rows_moved", "first_alert_after_kill_s", "longest_silence_s"),
+    "takeover": ("rows_moved", "first_alert_after_kill_s.*", "longest_silence_s.*"),
     "worker": ("*.events", "*.events_per_second", "*.cpu_us_per_event", "*.rss_mb"),
 }  # fmt: skip
 """Result file -> paths of its figures; a star is every name, or every number of a list."""
