@@ -193,7 +193,9 @@ def _event(rng: Random, number: int, at: int, raw: bool, boards: bool) -> dict[s
         how = rng.random()
         event["kind"] = "created" if how < 0.85 else "updated"
         if how < 0.4 or 0.85 <= how < 0.95:
-            event["created"] = at - rng.choice((0, 0, 5, 60))
+            event["created"] = max(
+                0, at - rng.choice((0, 0, 5, 60))
+            )  # the model's hours begin at 0
         event["state"] = rng.choice(("new", "new", "new", "responded", "in_progress", None))
     if number == 0 or rng.random() < 0.3:
         told["priority"] = rng.choice(("P1", "P2", "P3", None))
@@ -202,7 +204,7 @@ def _event(rng: Random, number: int, at: int, raw: bool, boards: bool) -> dict[s
     if boards and (number == 0 or rng.random() < 0.1):
         told["board"] = rng.choice(("projects", "desk"))
     if number and rng.random() < 0.05:
-        event["created"] = at - 5
+        event["created"] = max(0, at - 5)
     roll = rng.random()
     if number and roll < 0.06:
         event["kind"] = rng.choice(("deleted", "merged", "restored"))
