@@ -170,6 +170,7 @@ async def disk_of_another_age(world: World) -> Met:
 async def disk_corrupt(world: World) -> Met:
     """A worker dies and comes back, and something has scribbled on its disk."""
     member = world.anyone()
+    member = member if _stores(member) else world.other(member)
     await member.kill()
     struck = world.struck()
     sorts = ["MANIFEST", "CURRENT", "sst", "log"]

@@ -10,6 +10,7 @@ import os
 import resource
 import shutil
 import subprocess
+import time
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -77,7 +78,10 @@ def _remount(path: Path, size: int) -> None:
 
 
 def _umount(path: Path) -> None:
-    _run("umount", "-l", str(path))
+    for _ in range(20):
+        if _run("umount", "-l", str(path)) or not path.is_mount():
+            return
+        time.sleep(0.1)
 
 
 def _run(*command: str) -> bool:

@@ -132,7 +132,9 @@ async def matrix(
     if not only:
         single.pop(HALF_A_MINUTE)  # once is enough, at the end
     cluster = {kind: CLUSTER[kind] for kind in CLUSTER if kind in wanted}
-    with tempfile.TemporaryDirectory(prefix="slastream-faults-") as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="slastream-faults-", ignore_cleanup_errors=True
+    ) as folder:
         if single:
             async with OneBroker(Path(folder) / "one") as ground:
                 await _stage(log, ground, Path(folder) / "a", seed, rounds, single, command,
