@@ -144,7 +144,7 @@ def body(t: Words, told: Told, *, evidence: bool) -> str:
 <p class="tags">{"".join(_tags(t, told))}</p>
 <p class="soft">{_times(t, told)}</p></header>
 <section aria-labelledby="timeline-h" class="paper"><h2 id="timeline-h">{html(t("timeline"))}</h2>
-<div class="timeline" tabindex="0" role="group" aria-labelledby="timeline-h">{picture(told)}</div></section>
+<div class="timeline" tabindex="0" role="group" aria-labelledby="timeline-h">{picture(t, told)}</div></section>
 <section aria-labelledby="clocks-h"><h2 id="clocks-h">{html(t("clocks"))}</h2><div class="clocks">{clocks}</div></section>
 <section aria-labelledby="alerts-h" class="paper"><h2 id="alerts-h">{html(t("alerts"))}</h2>{_alerts(t, told)}</section>
 <section class="record"><h2>{html(t("record"))}</h2><p class="soft"><code>{html(told["key"], 500)}</code>,
@@ -153,12 +153,12 @@ def body(t: Words, told: Told, *, evidence: bool) -> str:
 </main>"""
 
 
-def picture(told: Told) -> str:
+def picture(t: Words, told: Told) -> str:
     """Return the timeline as SVG to stand inside a page, whose own style it then wears."""
     if not told["clocks"]:
         return ""
     return (
-        _STYLE.sub("", svg(told))
+        _STYLE.sub("", svg(told, t.of_picture))
         .replace('id="wait"', 'id="waits"')
         .replace("url(#wait)", "url(#waits)")
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from slastream.board.picture_words import FRENCH
+
 LANGUAGES = ("en", "fr")
 
 WORDS: Mapping[str, tuple[str, str]] = {
@@ -234,6 +236,10 @@ class Words:
         """Return the word for a value of a contract, the value itself where there is none."""
         found = WORDS.get(name)
         return name if found is None else found[self._at]
+
+    def of_picture(self, english: str) -> str:
+        """Return a word of a ticket's picture, as it is where there is none."""
+        return english if self.language == "en" else FRENCH.get(english, english)
 
     def on_page(self) -> dict[str, str]:
         """Return the words that scripts need."""

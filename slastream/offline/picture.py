@@ -7,7 +7,7 @@ The SVG is written by hand and stands alone: no script, no fonts to fetch. PNG n
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from slastream.core.instant import DAY, HOUR, MINUTE, Instant, Millis, parse_ins
 from slastream.offline.explain_text import exact, local
 
 Told = Mapping[str, Any]
+Say = Callable[[str], str]
+"""Gives the picture's own words, which are English here, in the language of a reader."""
 
 WIDTH, LEFT, RIGHT, TOP = 1180, 190, 30, 96
 LANE, BAR = 74, 22
@@ -81,7 +83,7 @@ class Scale:
         share = (instant - self.start) / (self.end - self.start)
         return round(LEFT + min(1.0, max(0.0, share)) * (WIDTH - LEFT - RIGHT), 1)
 
-    def ticks(self) -> Iterator[tuple[Instant, str]]:
+    def ticks(self, say: Say) -> Iterator[tuple[Instant, str]]:
         """Yield round local times."""
         step = next((s for s in STEPS if (self.end - self.start) / s <= MOST_TICKS), STEPS[-1])
         at = datetime.fromtimestamp(self.start // 1000, self.zone).replace(
@@ -94,11 +96,12 @@ class Scale:
                 return
             if instant >= self.start:
                 midnight = at.hour == at.minute == 0
-                yield instant, f"{at:%a %d %b}" if midnight else f"{at:%H:%M}"
+                day = f"{say(f'{at:%a}')} {at:%d} {say(f'{at:%b}')}"
+                yield instant, day if midnight else f"{at:%H:%M}"
             at += by
 
 
-def svg(told: Told) -> str:
+def svg(told: Told, say: Say = str) -> str:
     """Return the timeline of an explained ticket as SVG."""
     clocks = told["clocks"]
     zone = ZoneInfo(clocks[-1]["zone"])
@@ -107,20 +110,20 @@ def svg(told: Told) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}"'
         f' height="{height}" role="img">',
-        f"<title>{escape(_title(told))}</title>",
+        f"<title>{escape(_title(told, say))}</title>",
         f"<style>{STYLE}</style>",
         '<defs><pattern id="wait" width="6" height="6" patternUnits="userSpaceOnUse"'
         ' patternTransform="rotate(45)"><rect width="6" height="6" fill="#f6e2b3"/>'
         f'<rect width="3" height="6" fill="{COLOURS["wait"]}"/></pattern></defs>',
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-        f'<text class="title" x="20" y="30">{escape(_title(told))}</text>',
-        f'<text class="soft" x="20" y="50">{escape(_subtitle(told, zone))}</text>',
+        f'<text class="title" x="20" y="30">{escape(_title(told, say))}</text>',
+        f'<text class="soft" x="20" y="50">{escape(_subtitle(told, zone, say))}</text>',
     ]
     bottom = TOP + LANE * len(clocks)
-    parts += _axis(scale, bottom)
+    parts += _axis(scale, bottom, say)
     for place, clock in enumerate(clocks):
-        parts += _lane(told, clock, scale, TOP + LANE * place)
-    parts += _legend(height - 18)
+        parts += _lane(clock, scale, TOP + LANE * place, say)
+    parts += _legend(height - 18, say)
     parts.append("</svg>")
     return "\n".join(parts) + "\n"
 
@@ -141,47 +144,49 @@ def _span(told: Told) -> tuple[Instant, Instant]:
     return start, max([end, *near])
 
 
-def _title(told: Told) -> str:
+def _title(told: Told, say: Say) -> str:
     number = told["number"] or told["ticket"]
     return ", ".join(
-        filter(None, (f"Ticket {number}", told["client"], told["priority"], told["type"]))
+        filter(None, (f"{say('Ticket')} {number}", told["client"], told["priority"], told["type"]))
     )
 
 
-def _subtitle(told: Told, zone: ZoneInfo) -> str:
-    return (
-        f"opened {local(told['created_at'], zone)}, read at {local(told['as_of'], zone)};"
-        f" times below are local to {zone.key}"
+def _subtitle(told: Told, zone: ZoneInfo, say: Say) -> str:
+    times = "opened {opened}, read at {read}; times below are local to {zone}"
+    return say(times).format(
+        opened=local(told["created_at"], zone), read=local(told["as_of"], zone), zone=zone.key
     )
 
 
-def _axis(scale: Scale, bottom: int) -> Iterator[str]:
-    for instant, label in scale.ticks():
+def _axis(scale: Scale, bottom: int, say: Say) -> Iterator[str]:
+    for instant, label in scale.ticks(say):
         x = scale.x(instant)
         yield f'<line x1="{x}" y1="{TOP - 8}" x2="{x}" y2="{bottom}" stroke="#e4e7ec"/>'
         yield f'<text class="tick" x="{x}" y="{TOP - 14}">{escape(label)}</text>'
 
 
-def _lane(told: Told, clock: Told, scale: Scale, top: int) -> Iterator[str]:
+def _lane(clock: Told, scale: Scale, top: int, say: Say) -> Iterator[str]:
     y = top + 18
     cycle = f" {clock['cycle']}" if clock["cycle"] > 1 else ""
-    yield f'<text class="name" x="20" y="{y + 11}">{escape(clock["indicator"] + cycle)}</text>'
-    yield f'<text class="soft" x="20" y="{y + 27}">{escape(_figures(clock))}</text>'
-    yield f'<text class="soft" x="20" y="{y + 42}">{escape(_promise(clock))}</text>'
+    yield f'<text class="name" x="20" y="{y + 11}">{escape(say(clock["indicator"]) + cycle)}</text>'
+    yield f'<text class="soft" x="20" y="{y + 27}">{escape(_figures(clock, say))}</text>'
+    yield f'<text class="soft" x="20" y="{y + 42}">{escape(_promise(clock, say))}</text>'
     for start, end in clock["windows"]:
         x, width = _extent(scale, parse_instant(start), parse_instant(end))
         if width >= 0.3:
             yield f'<rect x="{x}" y="{y - 8}" width="{width}" height="{BAR + 16}" fill="#eef3f9"/>'
     for row in clock["ledger"]:
-        yield from _stretch(clock, row, scale, y)
-    yield from _marks(clock, scale, y)
+        yield from _stretch(clock, row, scale, y, say)
+    yield from _marks(clock, scale, y, say)
 
 
-def _stretch(clock: Told, row: Told, scale: Scale, y: int) -> Iterator[str]:
+def _stretch(clock: Told, row: Told, scale: Scale, y: int, say: Say) -> Iterator[str]:
     """Draw a row of the ledger: strong inside the hours, pale outside, hatched while it waited."""
     start, end = parse_instant(row["from"]), parse_instant(row["to"])
-    state = f"{row['state']}{' for ' + row['waiting_on'] if row['waiting_on'] else ''}"
-    tip = f"{state}: {exact(row['counted_ms'])} counted"
+    state = say(row["state"])
+    if row["waiting_on"]:
+        state = say("{state} for {whom}").format(state=state, whom=say(row["waiting_on"]))
+    tip = say("{state}: {time} counted").format(state=state, time=exact(row["counted_ms"]))
     if row["state"] == "waiting" and not row["counted_ms"]:
         fill = "url(#wait)"
     else:
@@ -194,7 +199,9 @@ def _stretch(clock: Told, row: Told, scale: Scale, y: int) -> Iterator[str]:
         yield from _box(scale, left, right, (y, BAR), fill, tip)
         if overrun is not None and row["counted_ms"]:
             over = (y + BAR - 6, 6)
-            yield from _box(scale, max(left, overrun), right, over, COLOURS["over"], "over target")
+            yield from _box(
+                scale, max(left, overrun), right, over, COLOURS["over"], say("over target")
+            )
     x = scale.x(start)
     yield f'<line x1="{x}" y1="{y}" x2="{x}" y2="{y + BAR}" stroke="#ffffff" stroke-width="1.2"/>'
 
@@ -212,7 +219,7 @@ def _box(
         )
 
 
-def _marks(clock: Told, scale: Scale, y: int) -> Iterator[str]:
+def _marks(clock: Told, scale: Scale, y: int, say: Say) -> Iterator[str]:
     middle = y + BAR / 2
     labelled = [scale.x(parse_instant(clock["due"]))] if clock["due"] else []
     for level in clock["levels"]:
@@ -221,7 +228,7 @@ def _marks(clock: Told, scale: Scale, y: int) -> Iterator[str]:
             x = scale.x(parse_instant(at))
             yield (
                 f'<path d="M{x - 5},{y - 9} h10 l-5,8 z" fill="#e07b26">'
-                f"<title>{escape(level['level'] + ' ' + level['status'])}</title></path>"
+                f"<title>{escape(level['level'] + ' ' + say(level['status']))}</title></path>"
             )
             if all(abs(x - other) > APART for other in labelled):
                 labelled.append(x)
@@ -230,21 +237,21 @@ def _marks(clock: Told, scale: Scale, y: int) -> Iterator[str]:
         x = scale.x(parse_instant(clock["due"]))
         yield (
             f'<line x1="{x}" y1="{y - 10}" x2="{x}" y2="{y + BAR + 10}" stroke="{COLOURS["over"]}"'
-            ' stroke-width="1.6" stroke-dasharray="4 3"><title>due</title></line>'
+            f' stroke-width="1.6" stroke-dasharray="4 3"><title>{escape(say("due"))}</title></line>'
         )
-        yield f'<text class="tick" x="{x}" y="{y + BAR + 24}">due</text>'
+        yield f'<text class="tick" x="{x}" y="{y + BAR + 24}">{escape(say("due"))}</text>'
     if clock["breached_at"]:
         x = scale.x(parse_instant(clock["breached_at"]))
         yield (
             f'<path d="M{x - 5},{middle - 5} l10,10 m0,-10 l-10,10" stroke="{COLOURS["over"]}"'
-            ' stroke-width="2.6"><title>overrun</title></path>'
+            f' stroke-width="2.6"><title>{escape(say("overrun"))}</title></path>'
         )
     if clock["reached_at"]:
         x = scale.x(parse_instant(clock["reached_at"]))
         fill = "#2e9e5b" if clock["outcome"] != "missed" else COLOURS["over"]
         yield (
             f'<circle cx="{x}" cy="{middle}" r="6.5" fill="{fill}" stroke="#ffffff"'
-            ' stroke-width="1.5"><title>reached</title></circle>'
+            f' stroke-width="1.5"><title>{escape(say("reached"))}</title></circle>'
         )
 
 
@@ -253,21 +260,22 @@ def _extent(scale: Scale, start: Instant, end: Instant) -> tuple[float, float]:
     return left, round(right - left, 1)
 
 
-def _figures(clock: Told) -> str:
-    return f"{clock['outcome']}: {_short(clock['elapsed_ms'])} used"
+def _figures(clock: Told, say: Say) -> str:
+    used = _short(clock["elapsed_ms"])
+    return say("{outcome}: {time} used").format(outcome=say(clock["outcome"]), time=used)
 
 
-def _promise(clock: Told) -> str:
+def _promise(clock: Told, say: Say) -> str:
     if clock["target_ms"] is None:
-        return "no target"
-    return f"of {_short(clock['target_ms'])}, {clock['calendar']}"[:30]
+        return say("no target")
+    return f"{say('of')} {_short(clock['target_ms'])}, {clock['calendar']}"[:30]
 
 
 def _short(length: Millis) -> str:
     return exact(length if length < MINUTE else length // MINUTE * MINUTE)
 
 
-def _legend(y: int) -> Iterator[str]:
+def _legend(y: int, say: Say) -> Iterator[str]:
     entries: Sequence[tuple[str, str]] = (
         ('<rect x="{x}" y="{t}" width="22" height="12" fill="#eef3f9" stroke="#d5dde8"/>', "hours"),
         (f'<rect x="{{x}}" y="{{t}}" width="22" height="12" fill="{COLOURS["run"]}"/>', "counts"),
@@ -279,5 +287,5 @@ def _legend(y: int) -> Iterator[str]:
     x = LEFT
     for shape, label in entries:
         yield shape.format(x=x, t=y - 10, b=y - 4, c=x + 6, m=y - 4)
-        yield f'<text class="soft" x="{x + 30}" y="{y}">{label}</text>'
+        yield f'<text class="soft" x="{x + 30}" y="{y}">{escape(say(label))}</text>'
         x += 110

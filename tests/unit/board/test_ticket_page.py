@@ -11,6 +11,7 @@ import pytest
 
 from slastream.board.alerts import Alerts
 from slastream.board.hours import Hours
+from slastream.board.picture_words import FRENCH
 from slastream.board.shelf import Shelf
 from slastream.board.ticket import body, picture, tell
 from slastream.board.words import Words
@@ -102,7 +103,12 @@ def test_every_sample_makes_a_page(language: str, evidence: bool) -> None:
         assert held is not None
         told = tell(record["key"], held, shelf.hours, [], shelf.now)
         page = body(Words(language), told, evidence=evidence)
-        ElementTree.fromstring(picture(told))
+        drawn = ElementTree.fromstring(picture(Words(language), told))
+        words = {each.text for each in drawn.iter()}
+
+        assert ("hours" in words, "horaires" in words) == (language == "en", language == "fr")
+        if language == "fr":
+            assert set() == words & {ours for ours, theirs in FRENCH.items() if ours != theirs}
 
         assert Words(language)("sum_not") not in page
         assert ("<details" in page, " open>" in page) == (True, evidence)

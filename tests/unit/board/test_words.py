@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import string
+from datetime import date
+from pathlib import Path
 
 import pytest
 
 from slastream.board.pages import data
+from slastream.board.picture_words import FRENCH
 from slastream.board.text import CLIP, html, plain, safe_url
 from slastream.board.words import LANGUAGES, ON_PAGE, WORDS, Words, choose
+from slastream.core.event import STATES, WAITING_ON
+from slastream.core.policy import INDICATORS
+from slastream.offline import picture
 
 
 def test_every_word_is_there_in_every_language() -> None:
     """No page falls back to another language in the middle of a sentence."""
     assert all(len(both) == len(LANGUAGES) and all(both) for both in WORDS.values())
     assert set(ON_PAGE) <= set(WORDS)
+
+
+def test_every_word_of_a_picture_is_there_in_french() -> None:
+    """What the picture says by itself, and what a record may hold, has its word; no hole is lost."""
+    source = (Path(picture.__file__)).read_text("utf-8")
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    own = {
+        call.args[0].value
+        for call in calls
+        if isinstance(call.func, ast.Name)
+        and call.func.id == "say"
+        and isinstance(call.args[0], ast.Constant)
+    }
+    outcomes = {"met", "missed", "running", "paused", "cancelled", "measured"}
+    dates = [date(2026, month, 1 + month % 7) for month in range(1, 13)]
+    spoken = {f"{day:%b}" for day in dates} | {f"{date(2026, 3, n):%a}" for n in range(1, 8)}
+
+    assert len(own) > 8
+    assert set() == (own | outcomes | spoken | {*STATES, *WAITING_ON, *INDICATORS}) - set(FRENCH)
+    for english, french in FRENCH.items():
+        assert re.findall(r"{\w+}", english) == re.findall(r"{\w+}", french)
 
 
 @pytest.mark.parametrize(
