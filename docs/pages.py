@@ -27,6 +27,7 @@ PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     "topics/README.md": "topics.md",
+    "bench/README.md": "measurements.md",
     "deploy/connect/README.md": "connect.md",
 }
 """Markdown of the repository -> its page on the site."""
