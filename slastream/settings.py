@@ -50,6 +50,8 @@ class Settings:
     """Journal records in one transaction, at most."""
     fires: int = 500
     """Tickets fired in one transaction, at most."""
+    helpers: int = 2
+    """Processes that rebuild lost stores, at most; 0 leaves it to the worker itself."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None, **flags: Any) -> Self:
@@ -76,6 +78,8 @@ class Settings:
             )
         if self.chunk < 1 or self.fires < 1:
             raise Misconfigured("must be 1 or more", where="SLASTREAM_CHUNK, SLASTREAM_FIRES")
+        if self.helpers < 0:
+            raise Misconfigured("must be 0 or more", where="SLASTREAM_HELPERS")
 
     def topic(self, name: str) -> str:
         """Return the full name of a topic: `tickets` -> `sla.tickets.v1`, `raw.jira` -> as it is."""

@@ -110,8 +110,9 @@ class Worker:
             self._ask_the_time(stack, producer)
             progress = Progress(self._replaying, TERMINAL if sys.stderr.isatty() else FILE)
             stack.push_async_callback(_cancel, asyncio.create_task(progress.run()))
-            self._helpers = Helpers()
-            stack.push_async_callback(self._helpers.close)
+            if settings.helpers:
+                self._helpers = Helpers(settings.helpers)
+                stack.push_async_callback(self._helpers.close)
             self._app = app = self._faust(producer)
             await app.start()
             stack.push_async_callback(_stop_app, app)

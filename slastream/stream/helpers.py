@@ -1,4 +1,4 @@
-"""Processes of their own that rebuild lost stores: one core each, and nobody else has to wait.
+"""Processes of their own that rebuild lost stores: a core each, and nobody else has to wait.
 
 Knows processes and pipes; what a helper does when it is asked is in `slastream.stream.rebuild`.
 """
@@ -24,8 +24,8 @@ IDLE = 10.0
 class Helpers:
     """At most `limit` helper processes, started when there is work and ended when there is none."""
 
-    def __init__(self, limit: int | None = None) -> None:
-        self._places = asyncio.Semaphore(limit or os.cpu_count() or 1)
+    def __init__(self, limit: int) -> None:
+        self._places = asyncio.Semaphore(limit)
         self._idle: list[Process] = []
         self._all: set[Process] = set()
 
