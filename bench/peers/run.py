@@ -64,6 +64,10 @@ class Bench:
         self.told = workload.kept(tickets, PARTITIONS, FOLDER)
         self.events = sum(1 for _ in self.told.values())
         self.code = fingerprint(ROOT / "slastream")
+        self.described = {
+            "tickets": tickets, "events": self.events, "partitions": PARTITIONS,
+            "sha256": self.told.sha256,
+        }  # fmt: skip
         self._expected: dict[bool, check.Facts] = {}
 
     def expected(self, full: bool) -> check.Facts:
@@ -191,19 +195,19 @@ def machine() -> dict[str, Any]:
     }
 
 
-def save(file: Path, runs: list[dict[str, Any]], bench: Bench, append: bool) -> dict[str, Any]:
-    """Write the runs, behind those that the file has of the same input and code if asked to."""
-    told = {
-        "tickets": bench.told.tickets, "events": bench.events, "partitions": PARTITIONS,
-        "sha256": bench.told.sha256,
-    }  # fmt: skip
-    known = json.loads(file.read_text("utf-8")) if append and file.exists() else {}
-    if known.get("input") == told:
-        old = (run for run in known["runs"] if run.get("code") in (None, bench.code))
-        runs = [*old, *runs]
+def kept_runs(file: Path, bench: Bench) -> list[dict[str, Any]]:
+    """Return the runs that a file has of the same input, and of slastream as it is now."""
+    known = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    if known.get("input") != bench.described:
+        return []
+    return [run for run in known["runs"] if run.get("code") in (None, bench.code)]
+
+
+def save(file: Path, runs: list[dict[str, Any]], bench: Bench) -> dict[str, Any]:
+    """Write the runs and their medians."""
     results = {
         "command": "make bench-peers",
-        "input": told,
+        "input": bench.described,
         "machine": machine(),
         "medians": report.summary(runs),
         "runs": runs,
@@ -258,6 +262,7 @@ async def main() -> int:
             stack.callback(local.stop)
             broker = await asyncio.to_thread(local.start)
         bench = Bench(broker, tickets)
+        before = kept_runs(file, bench) if args.append else []
         runs: list[dict[str, Any]] = []
         for number, engine in turns(chosen, rounds):
             say(f"round {number} of {rounds}: {engine.title}, {engine.guarantee}")
@@ -266,7 +271,7 @@ async def main() -> int:
                 f"  {run['events_per_second']:,} events/s, {run['cpu_us_per_event']} us CPU an event,"
                 f" {run['peak_rss_mb']} MB, {run['alerts']:,} alerts: {run['verdict']}"
             )
-    results = save(file, runs, bench, args.append)
+            results = save(file, [*before, *runs], bench)
     print(report.table(results))
     ours = [run for run in runs if run["engine"].startswith("slastream")]
     return 0 if all(run["verdict"] == "right" for run in ours) else 1
