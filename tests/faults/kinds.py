@@ -88,6 +88,11 @@ async def paused_briefly(world: World) -> Met:
 
 async def _sleep(world: World, member: Member, seconds: float) -> Met:
     other = world.other(member)
+    if seconds > world.settings.session_timeout:
+        # It falls asleep over work: what it has fetched it would go on to publish when it wakes up.
+        world.desk.burst = 3
+        await world.fed(1)
+        await asyncio.sleep(world.rng.random() / 2)
     struck = world.struck()
     member.pause()
     try:
