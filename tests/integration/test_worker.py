@@ -31,7 +31,7 @@ from slastream.core.errors import Misconfigured
 from slastream.engine.rocks import RocksStore
 from slastream.kafka.local import LocalBroker
 from slastream.settings import Settings
-from slastream.stream import changelog
+from slastream.stream import app, changelog
 from slastream.stream.actor import HEARTBEAT
 from slastream.stream.app import client_of
 from slastream.stream.changelog import POSITION, Changelog, Position
@@ -120,10 +120,17 @@ async def test_a_restart_with_a_backlog_announces_nothing_that_it_resolves(
 
 @pytest.mark.parametrize("helped", [0, 10**9], ids=["by helpers", "by itself"])
 async def test_lost_disk(
-    settings: Settings, produce: Many, helped: int, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    produce: Many,
+    helped: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A worker whose disk is gone rebuilds rows and deadlines from the changelog."""
+    """A worker whose disk is gone rebuilds rows and deadlines from the changelog, and says how far it is."""
     monkeypatch.setattr(changelog, "HELPED", helped)
+    monkeypatch.setattr(app, "FILE", 0.02)
+    monkeypatch.setattr(app, "TERMINAL", 0.02)
+    caplog.set_level("INFO", "slastream.recovery")
     due = now_ms() + 8_000
     async with running(settings) as worker:
         await produce(settings.topic("tickets"), [arm(f"t{n}", due) for n in range(500)])
@@ -142,6 +149,7 @@ async def test_lost_disk(
         await until(announced)
 
     assert len(await committed(settings, "alerts")) == 500
+    assert helped or "recovery [" in caplog.text
 
 
 async def test_corrupt_store(
