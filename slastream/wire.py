@@ -203,7 +203,7 @@ def outcome(
             tenant, source, ticket,
             told("number"), told("url"), told("client"), told("contract"), told("priority"),
             told("type"), told("team"),
-            _INDICATORS[clock.indicator], clock.cycle, clock.policy or None, clock.book or None,
+            _INDICATORS[clock.indicator], decided.cycle, clock.policy or None, clock.book or None,
             clock.calendar, target, elapsed, None if target is None else target - elapsed,
             format_instant(clock.started), _time(clock.due),
             decided.outcome, decided.finality, _time(clock.reached), _time(clock.breached),

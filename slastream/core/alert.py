@@ -322,7 +322,7 @@ def _decide(
             *(() if before is None else (before.id,)),
         )
         replaces = before.id if before is not None and not before.retracted else None
-        outcomes.append(Decided(id_, clock, outcome, finality, replaces))
+        outcomes.append(Decided(id_, clock, outcome, finality, replaces, clock.cycle))
         if before is not None:
             told.outcomes.remove(before)
         told.outcomes.append(
@@ -351,7 +351,7 @@ def _differs(before: Published, clock: Clock, outcome: str, final: bool) -> bool
 def _retract(key: str, clock: Clock, before: Published, outcomes: list[Decided]) -> None:
     before.retracted = True
     id_ = fact_id(before.id, "retracted")
-    outcomes.append(Decided(id_, clock, before.outcome, "retracted", before.id))
+    outcomes.append(Decided(id_, clock, before.outcome, "retracted", before.id, before.cycle))
 
 
 def _retract_vanished(key: str, ticket: Fold, told: Told, outcomes: list[Decided]) -> None:

@@ -231,6 +231,8 @@ class Decided(Struct, gc=False):
     outcome: str
     finality: str
     replaces: str | None
+    cycle: int
+    """Whose outcome it is; where that cycle is no longer a fact, `clock` is the latest there is."""
 
 
 class Announcement(Struct, gc=False):
