@@ -165,8 +165,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._levels: dict[TP, Level] = {}
         self._open: Counter[TP] = Counter()
         self._epochs: Counter[TP] = Counter()
+        self._next: dict[TP, int] = {}
+        """Where the next batch of each released partition of the journal begins."""
         self._lost: set[TP] = set()
-        """What ingest reads and has to be read again from the last commit."""
+        """Partitions of which a fetch was dropped, and which have to be read again."""
         self._read_offset = _Nowhere()
 
     def _new_consumer_thread(self) -> FetchThread:
@@ -206,21 +208,30 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def _lose(self, tps: Iterable[TP]) -> None:
         """Note that a fetch is dropped although the consumer's position is behind it already.
 
-        A rebalance may begin and end while a fetch is under way. The journal is sought by its owners
-        anyway, who see a gap; of what ingest reads, nobody else would.
+        A rebalance or a seek may begin and end while a fetch is under way. A partition that is held
+        will be sought anyway.
         """
         for tp in tps:
             if tp.topic != self.app.journal:
                 self.hold(tp)
                 self._lost.add(tp)
+            elif tp in self._next:
+                self._lost.add(tp)
 
     async def _seek_lost(self) -> None:
-        """Read the partitions of dropped fetches again from the last commit."""
+        """Read on where nothing was dropped yet: at the owner's next record, or at the last commit."""
         try:
             self._lost &= {TP(*tp) for tp in self.assignment()}
-            await self._seek_committed(set(self._lost))
+            await self._seek_committed({tp for tp in self._lost if tp.topic != self.app.journal})
+            for tp in list(self._lost):
+                if tp in self._next:
+                    await self._seek_to(tp, self._next[tp])
+                self._lost.discard(tp)
         except KafkaError:
             await asyncio.sleep(0.1)  # the coordinator is away, or a rebalance has begun
+
+    async def _seek_to(self, tp: TP, offset: int) -> None:
+        await self._thread.call_thread(self._thread._seek_now, _plain(tp), offset)
 
     async def _seek_committed(self, tps: set[TP]) -> None:
         if tps:
@@ -232,6 +243,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         end = fetched.levels[tp].position
         batch = Batch(tp, fetched.starts[tp], end, records, self._epochs[tp], self)
         self._open[tp] += 1
+        if tp in self._next:
+            self._next[tp] = end
         first = records[0]
         return ConsumerMessage(
             tp.topic, tp.partition, first.offset, first.timestamp / 1000, first.timestamp_type,
@@ -255,6 +268,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             level is not None
             and not self._open[tp]
             and tp not in self.held
+            and tp not in self._lost
             and level.position >= level.highwater
             and time.monotonic() - level.answered < FRESH
         )
@@ -270,6 +284,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._epochs[tp] += 1
         self._open.pop(tp, None)
         self._levels.pop(tp, None)
+        self._next.pop(tp, None)
 
     async def release(self, tp: TP, offset: int) -> int:
         """Hand out this partition from `offset` on; returns the epoch of the batches to come.
@@ -277,7 +292,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         Raises IllegalStateError while the partition is not assigned.
         """
         self.hold(tp)
-        await self._thread.call_thread(self._thread._seek_now, _plain(tp), offset)
+        await self._seek_to(tp, offset)
+        self._next[tp] = offset
         self.held.discard(tp)
         return self._epochs[tp]
 
