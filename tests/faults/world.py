@@ -304,7 +304,7 @@ class World:
             self.settings, [m.disk for m in self.members.values()], PARTITIONS
         )
         verdict.different += wrong
-        if stores != PARTITIONS:
+        if stores < PARTITIONS:  # more when two workers have been at a partition's end
             verdict.different.append(f"{stores} stores could be compared, not {PARTITIONS}")
         verdict.what += f"; {stores} stores on disk compared with the changelog"
         verdict.whole = time.monotonic() - began
