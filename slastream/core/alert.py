@@ -236,12 +236,20 @@ def _take_back(key: str, ticket: Fold, told: Told, notices: list[Notice]) -> Non
             )
         elif hit.on and entry.how == CLEARED:
             entry.how = CORRECTED  # cleared by mistake: it is announced again
+    if len(notices) > 1:
+        # One incident may have been announced at two instants that never were: whoever folds by
+        # `dedup_key` must hear last of what stands.
+        notices.sort(key=_still_stands)
     if corrected:  # what was passed over for these is looked at again
         told.alerts[:] = [
             entry
             for entry in told.alerts
             if entry.how != SKIPPED or (entry.indicator, entry.cycle) not in corrected
         ]
+
+
+def _still_stands(notice: Notice) -> bool:
+    return notice.type == "corrected" and notice.hit is not None and notice.hit.on
 
 
 def _correct(
