@@ -38,18 +38,6 @@ def position_outside() -> None:
     Position.encode = stuck
 
 
-def position_from_the_group() -> None:
-    """An owner begins where the group's offset is, which lags, and not at its state's position."""
-    check = Changelog._check
-
-    async def lagging(self: Any, consumer: Any, store: Any) -> Any:
-        position, lost = await check(self, consumer, store)
-        behind = max(0, position.offset - 40)
-        return Position(behind, position.lineage, position.cluster), lost
-
-    Changelog._check = lagging
-
-
 def store_before_commit() -> None:
     """RocksDB is written before the commit: a crash between them leaves it ahead of the changelog."""
     owner: Any = actor.Actor
@@ -113,7 +101,6 @@ def uncommitted_replay() -> None:
 RULES: dict[str, Callable[[], None]] = {
     "no fencing": no_fencing,
     "position outside the transaction": position_outside,
-    "position of the group": position_from_the_group,
     "store before commit": store_before_commit,
     "commit tried again": commit_tried_again,
     "ingest commits first": ingest_commits_first,

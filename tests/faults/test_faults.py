@@ -12,10 +12,8 @@ from tests.faults.sabotage import command_without
 from tests.faults.world import Verdict
 
 FEW = (
-    "killed at sent",
     "killed at committed",
     "paused past its session",
-    "network black hole",
     "answers lost",
     "broker killed",
     "disk lost",
@@ -42,7 +40,7 @@ async def test_nothing_is_lost_or_doubled_whatever_fails() -> None:
 
     assert [] == wrong(log.verdicts)
     assert len(FEW) + 1 == len(log.verdicts)
-    assert log.faults >= 11
+    assert log.faults >= 9
 
 
 async def test_the_clock_steps_by_an_hour(tmp_path: Path) -> None:
@@ -58,10 +56,11 @@ async def test_the_clock_steps_by_an_hour(tmp_path: Path) -> None:
     assert len(CLOCKS) + 1 == len(found)
 
 
-async def test_a_broken_rule_is_seen() -> None:
-    """A matrix that stays green on a worker that begins at the group's offset would prove nothing."""
+async def test_a_broken_rule_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A matrix that stays green on workers whose disk is ahead of the changelog would prove nothing."""
+    monkeypatch.setattr("tests.faults.world.PATIENCE", 8.0)
     log = Log()
-    command = command_without("position of the group")
-    await matrix(log, seed=7, rounds=1, only=("killed",), command=command)
+    command = command_without("store before commit")
+    await matrix(log, seed=2, rounds=1, only=("killed at computed",), command=command)
 
     assert not log.good
