@@ -151,7 +151,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tickets", type=int, default=10_000, help="eight events each")
     parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--chunk", type=int, default=1_000)
+    parser.add_argument("--chunk", type=int, default=Settings.chunk)
     parser.add_argument("--broker", help="else a local one is started")
     parser.add_argument("--toy", action="store_true")
     parser.add_argument("--profile", action="store_true")
