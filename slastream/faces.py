@@ -12,6 +12,21 @@ from msgspec import UNSET, Struct, UnsetType
 from slastream.core.instant import Millis
 
 
+class About(Struct, gc=False):
+    """Who and what a ticket is."""
+
+    tenant: str
+    source: str
+    ticket: str
+    number: Any
+    url: Any
+    client: Any
+    contract: Any
+    priority: Any
+    type: Any
+    team: Any
+
+
 class LedgerRow(Struct, gc=False, omit_defaults=True, rename={"start": "from", "end": "to"}):
     """One stretch of the ledger, clipped by the clock's calendar. Durations in milliseconds."""
 
@@ -65,19 +80,9 @@ class Face(Struct, gc=False):
     ledger: list[LedgerRow]
 
 
-class Snapshot(Struct, gc=False):
+class Snapshot(About, gc=False):
     """One ticket: who and what it is, its state, its clocks."""
 
-    tenant: str
-    source: str
-    ticket: str
-    number: Any
-    url: Any
-    client: Any
-    contract: Any
-    priority: Any
-    type: Any
-    team: Any
     state: str
     waiting_on: str | None
     status: Any
@@ -90,19 +95,9 @@ class Snapshot(Struct, gc=False):
     clocks: list[Face]
 
 
-class Outcome(Struct, gc=False):
+class Outcome(About, gc=False):
     """How one clock ended."""
 
-    tenant: str
-    source: str
-    ticket: str
-    number: Any
-    url: Any
-    client: Any
-    contract: Any
-    priority: Any
-    type: Any
-    team: Any
     indicator: str
     cycle: int
     policy: str | None

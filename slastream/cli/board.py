@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import signal
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import click
 
 from slastream.cli.console import note
 from slastream.core.errors import Misconfigured
+from slastream.running import log_to_stderr, run_to_end
 from slastream.settings import Settings
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -92,23 +92,9 @@ def command(
         raise Misconfigured("a certificate and its key go together", where="--cert, --key")
     from slastream.board.service import Options
 
-    logging.basicConfig(
-        level=logging.getLevelName(settings.log_level.upper()),
-        format="%(asctime)s %(levelname)-7s %(message)s",
-        stream=sys.stderr,
-        force=True,
-    )
-    # At DEBUG the client library writes whole records down; its errors we tell ourselves.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    log_to_stderr(settings.log_level)
     options = Options(host, port, users, proxy_header, trusted, names, browsers, cert, key)
-    try:
-        import uvloop
-    except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_serve(settings, options))
+    run_to_end(_serve(settings, options))
 
 
 async def _serve(settings: Settings, options: Any) -> None:

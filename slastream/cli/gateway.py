@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import click
 
 from slastream.cli.console import format_option, show
+from slastream.running import log_to_stderr, run_to_end
 from slastream.settings import Settings
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -85,19 +84,12 @@ def command(
     from slastream.gateway.door import Limits
     from slastream.gateway.service import Options, serve
 
-    _set_up_logging(settings.log_level)
+    log_to_stderr(settings.log_level)
     options = Options(
         endpoints=endpoints, host=host, port=port, cert_file=cert, key_file=key,
         limits=Limits(body=max_body, memory=memory << 20, connections=connections),
     )  # fmt: skip
-    try:
-        import uvloop
-    except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        code = runner.run(serve(settings, options))
+    code = run_to_end(serve(settings, options))
     sys.exit(code)
 
 
@@ -116,14 +108,3 @@ def _list(path: Path, settings: Settings, form: str) -> None:
         for each in load(path)
     ]
     show(rows, form)
-
-
-def _set_up_logging(level: str) -> None:
-    logging.basicConfig(
-        level=logging.getLevelName(level.upper()),
-        format="%(asctime)s %(levelname)-7s %(message)s",
-        stream=sys.stderr,
-        force=True,
-    )
-    # At DEBUG the client library writes whole records down; its errors we tell ourselves.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

@@ -12,6 +12,7 @@ import click
 from slastream.cli.console import fail, format_option, note, progress, quiet_libraries, show
 from slastream.core.errors import Misconfigured
 from slastream.core.instant import format_instant
+from slastream.running import log_to_stderr, run_to_end
 from slastream.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,20 +53,13 @@ def run(file: Path, **flags: Any) -> None:
     receiver refuses becomes a dead letter.
     """
     settings = Settings.from_environment(**flags)
-    from slastream.cli.worker import set_up_logging
     from slastream.notify.routes import load
     from slastream.notify.service import serve
+    from slastream.stream.app import NOISY
 
     routes = load(file)
-    set_up_logging(settings.log_level)
-    try:
-        import uvloop
-    except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        code = runner.run(serve(settings, routes))
+    log_to_stderr(settings.log_level, NOISY)
+    code = run_to_end(serve(settings, routes))
     sys.exit(code)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 import click
 
 from slastream.core.policy import Book
+from slastream.running import log_to_stderr, run_to_end
 from slastream.settings import Settings
 
 
@@ -47,15 +47,10 @@ def command(book: Path | None, **flags: Any) -> None:
     from slastream.book import publishable
 
     told = publishable(book) if book is not None else []
-    set_up_logging(settings.log_level)
-    try:
-        import uvloop
-    except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        code = runner.run(_run(settings, told))
+    from slastream.stream.app import NOISY
+
+    log_to_stderr(settings.log_level, NOISY)
+    code = run_to_end(_run(settings, told))
     sys.exit(code)
 
 
@@ -67,17 +62,3 @@ async def _run(settings: Settings, told: Sequence[tuple[Book, bytes]]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop.set)
     return await worker.run()
-
-
-def set_up_logging(level: str) -> None:
-    """One line a message, on standard error; the libraries below us only when they have trouble."""
-    from slastream.stream.app import NOISY
-
-    logging.basicConfig(
-        level=logging.getLevelName(level.upper()),
-        format="%(asctime)s %(levelname)-7s %(message)s",
-        stream=sys.stderr,
-        force=True,
-    )
-    for name, quiet in NOISY.items():
-        logging.getLogger(name).setLevel(quiet)

@@ -8,7 +8,6 @@ layout of `sla.state.v1` and of the notes in a store.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib
 import logging
 import os
@@ -28,6 +27,7 @@ from slastream.core.errors import InvariantBroken
 from slastream.core.instant import Instant
 from slastream.engine.bulk import SPILL, Bulk
 from slastream.kafka.security import client_options
+from slastream.running import run_to_end
 from slastream.stream.position import POSITION, Seen
 
 FETCH = 8 * 1024 * 1024
@@ -164,13 +164,7 @@ def main() -> None:
     """Run a helper process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the worker's to answer
     logging.basicConfig(level=logging.CRITICAL)
-    factory = None
-    with contextlib.suppress(ImportError):
-        import uvloop
-
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_serve())
+    run_to_end(_serve())
 
 
 if __name__ == "__main__":

@@ -264,9 +264,10 @@ def now_ms() -> int:
 
 
 def main() -> None:
-    from slastream.cli.worker import set_up_logging
+    from slastream.running import log_to_stderr
+    from slastream.stream.app import NOISY
 
-    set_up_logging("info")
+    log_to_stderr("info", NOISY)
 
     async def run() -> int:
         worker = Worker(Settings.from_environment(), engine=Toy, deadlines=toy_deadline)
