@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from slastream.stream import actor, changelog, ingest, transaction
+from slastream.stream import actor, changelog, ingest, rebuild, transaction
 
 Transactions: Any = transaction.Transactions
 Changelog: Any = changelog.Changelog
@@ -89,7 +89,7 @@ def ingest_commits_first() -> None:
 
 def uncommitted_replay() -> None:
     """The changelog is replayed with what was never committed."""
-    module: Any = changelog
+    module: Any = rebuild
     consumer = module.AIOKafkaConsumer
 
     def reading(**options: Any) -> Any:
