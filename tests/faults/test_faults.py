@@ -61,6 +61,6 @@ async def test_a_broken_rule_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.faults.world.PATIENCE", 8.0)
     log = Log()
     command = command_without("store before commit")
-    await matrix(log, seed=2, rounds=1, only=("killed at computed",), command=command)
+    await matrix(log, seed=2, rounds=3, only=("killed at computed",), command=command)
 
     assert not log.good
