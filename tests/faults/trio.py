@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -45,11 +46,15 @@ async def one_of_three_paused(world: World) -> Met:
     broker.pause()
     try:
         await asyncio.sleep(world.rng.choice((1.0, 6.0)))
-        await world.fed(1)
+        began = time.monotonic()
+        # A frozen broker takes connections and answers nothing: each client that happens to ask it
+        # waits for its own time-outs, one after another.
+        await world.fed(1, limit=120.0)
+        went_on = f"{time.monotonic() - began:.1f} s"
     finally:
         broker.resume()
     await in_sync(world)
-    return Met(f"broker {broker.node_id}: SIGSTOP, work went on, SIGCONT", struck)
+    return Met(f"broker {broker.node_id}: SIGSTOP, work went on after {went_on}, SIGCONT", struck)
 
 
 async def one_of_three_restarted(world: World) -> Met:
