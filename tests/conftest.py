@@ -14,7 +14,9 @@ from typing import Any, TypeAlias
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from prometheus_client.metrics import MetricWrapperBase
 
+from slastream import metrics
 from slastream.kafka import admin
 from slastream.kafka.local import LocalBroker
 from slastream.kafka.plan import plan
@@ -23,6 +25,19 @@ from slastream.settings import Settings
 Record: TypeAlias = ConsumerRecord[Any, Any]
 Produce: TypeAlias = Callable[..., Awaitable[None]]
 ReadAll: TypeAlias = Callable[..., Awaitable[list[Record]]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _counters_from_nothing() -> None:
+    """Metrics are those of the process: what other files counted in it is forgotten."""
+    for told in vars(metrics).values():
+        if isinstance(told, MetricWrapperBase) and told._labelnames:
+            told.clear()
+    for counter in metrics.COUNTERS.values():
+        if counter._labelnames:
+            counter.clear()
+    for kept in (metrics._counted, metrics._decisions, metrics._ratios, metrics._promised):
+        kept.clear()
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ import yaml
 from rig import committed, create_topics, now_ms, settings_for, until
 
 from bench import workload
-from slastream import metrics, wire
+from slastream import wire
 from slastream.engine.partition import Partition
 from slastream.engine.row import deadline_of
 from slastream.kafka import ports
@@ -252,9 +252,6 @@ async def test_prometheus_reads_a_worker_and_evaluates_the_rules(
         return float(found[0]["value"][1]) if found else -1.0
 
     settings = replace(settings, time="wall")
-    # Counters are those of the process, in which other tests may have met statuses without a mapping.
-    metrics.COUNTERS["unmapped_status"].clear()
-    metrics._counted.clear()
     await feed(settings, produce, slice(0, 800))
     async with working(settings) as worker:
         await level(worker, settings)

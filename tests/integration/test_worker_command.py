@@ -91,6 +91,8 @@ async def test_lines_pages_and_a_graceful_end(
     }
     assert b"slastream_build_info" in page(settings, "/metrics")[1]
     assert page(settings, "/router/")[0] == 404
+    # The page knows it a moment before the log does.
+    await until(lambda: "ready: 2 partitions" in (tmp_path / "worker.log").read_text())
     began = time.monotonic()
     worker.send_signal(signal.SIGTERM)
 
