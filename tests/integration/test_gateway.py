@@ -36,7 +36,7 @@ async def one(
 async def test_accepted_is_on_the_broker(one: Gateway, prefix: str, read_all: ReadAll) -> None:
     """A signed delivery is answered with 202 when its very bytes are on the source's raw topic."""
     body = b"  " + JIRA + b"\n"
-    before = time.time() * 1000
+    before = int(time.time() * 1000)
     sent = {**jira_proof(body), "X-Atlassian-Webhook-Identifier": "w-1", "x-other": "no"}
     answer = await post(one, "/v1/acme/jira", body, sent)
     (record,) = await read_all(f"{prefix}raw.jira")
