@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from types import MappingProxyType
-from typing import Final, NamedTuple, Protocol
+from typing import Final
+
+from mypy_extensions import mypyc_attr
 
 from slastream.core.choice import Chooser
 from slastream.core.coverage import ALWAYS, Coverage, Stitched, coverage
 from slastream.core.instant import Instant, Millis
 from slastream.core.policy import Book, Mapped, Options, Policy, SourceMapping, fold_text
+from slastream.core.shapes import Clock
 
 NO_MAPPING: Final = SourceMapping()
 
@@ -23,26 +26,20 @@ ANY_STATUS: Final = "*"
 NO_OPTIONS: Final = Options()
 
 
-class Step(NamedTuple):
+@mypyc_attr(acyclic=True)
+class Step:
     """One level of a clock with a known target: reached at `offset` elapsed milliseconds."""
 
-    offset: Millis
-    kind: int
-    """0 at risk, 1 breach, 2 overdue."""
-    text: str
+    def __init__(self, offset: Millis, kind: int, text: str) -> None:
+        self.offset = offset
+        self.kind = kind
+        """0 at risk, 1 breach, 2 overdue."""
+        self.text = text
 
 
 AT_RISK: Final = 0
 BREACH: Final = 1
 OVERDUE: Final = 2
-
-
-class Judged(Protocol):
-    """What a clock tells about who judges it."""
-
-    book: str
-    policy: str
-    target: Millis | None
 
 
 class Version:
@@ -142,12 +139,12 @@ class TenantBooks:
             return coverage(distinct[0][1])
         return Stitched([(start, coverage(calendar)) for start, calendar in distinct])
 
-    def policy_of(self, clock: Judged) -> Policy | None:
+    def policy_of(self, clock: Clock) -> Policy | None:
         """Return the policy that a clock is pinned to, None when nobody promised anything."""
         version = self.named(clock.book)
         return version.chooser.by_name.get(clock.policy) if version is not None else None
 
-    def options_of(self, clock: Judged) -> Options:
+    def options_of(self, clock: Clock) -> Options:
         """Return the options of the policy that judges a clock, the book's own where none does."""
         key = (clock.book, clock.policy)
         found = self._options.get(key)
@@ -161,7 +158,7 @@ class TenantBooks:
             )
         return found
 
-    def steps_for(self, clock: Judged) -> tuple[Step, ...]:
+    def steps_for(self, clock: Clock) -> tuple[Step, ...]:
         """Return the levels of a clock in the order in which they are reached; () without a target."""
         if clock.target is None:
             return ()

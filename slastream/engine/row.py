@@ -1,6 +1,8 @@
 """A ticket as a row of the table: a version byte, the deadline, a sum of the books, then MessagePack.
 
 What stands in front lets a store rebuild its index, and a sweep pass over rows, without decoding.
+Each shape is an array of its members in the order of its constructor: a new member goes to the end
+there and here, where an older row lacks it.
 
 An older row is upcast when it is read; one that a newer release wrote is refused, since guessing at
 it could announce a breach that is none.
@@ -9,14 +11,24 @@ it could announce a breach that is none.
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 import msgspec
 
 from slastream.core.errors import InvariantBroken
 from slastream.core.instant import Instant
-from slastream.core.shapes import Row
+from slastream.core.shapes import (
+    Announced,
+    Clock,
+    Fact,
+    Fold,
+    Hit,
+    Interval,
+    Published,
+    Row,
+    Told,
+)
 
 VERSION: Final = 1
 
@@ -33,7 +45,7 @@ once as they stand, and a record on the changelog must stay below a broker's usu
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final = msgspec.msgpack.Decoder(Row)
+_decoder: Final = msgspec.msgpack.Decoder(list[Any])
 _HEAD: Final = struct.Struct(">BqI")
 _NO_DEADLINE: Final = -1
 
@@ -41,13 +53,16 @@ _NO_DEADLINE: Final = -1
 def encode_row(row: Row) -> bytes:
     """Return the bytes of a row."""
     deadline = _NO_DEADLINE if row.deadline is None else row.deadline
-    return _HEAD.pack(VERSION, deadline, crc32(row.books.encode())) + _encoder.encode(row)
+    return _HEAD.pack(VERSION, deadline, crc32(row.books.encode())) + _encoder.encode(_row_out(row))
 
 
 def decode_row(data: bytes) -> Row:
     """Return the row of its bytes; raises `InvariantBroken` for one that a newer release wrote."""
     _check(data)
-    return _decoder.decode(memoryview(data)[_HEAD.size :])
+    try:
+        return _row_in(_decoder.decode(memoryview(data)[_HEAD.size :]))
+    except (msgspec.DecodeError, TypeError, IndexError) as error:
+        raise InvariantBroken(f"a row cannot be read: {error}") from error
 
 
 def deadline_of(key: bytes, data: bytes) -> Instant | None:
@@ -71,3 +86,129 @@ def _check(data: bytes) -> None:
             f"a row of version {data[0] if data else '(empty)'} was found and this release reads {VERSION}: "
             "run the newer release, or start with an empty prefix"
         )
+
+
+Values = list[Any]
+"""The members of one shape, as MessagePack gives them."""
+
+
+def _row_out(row: Row) -> tuple[object, ...]:
+    fold, told = row.fold, row.told
+    return (
+        (
+            fold.start, fold.known, fold.source, fold.state, fold.on, fold.attributes,
+            [(one.at, one.state, one.on, one.cause) for one in fold.ledger],
+            [_clock_out(clock) for clock in fold.clocks],
+            fold.reopened, fold.acknowledged, fold.responded, fold.horizon, fold.unmapped,
+        ),
+        [_fact_out(fact) for fact in row.facts],
+        row.told_attributes,
+        (
+            [
+                (one.indicator, one.cycle, one.kind, one.text, one.at, one.id, one.how)
+                for one in told.alerts
+            ],
+            [_published_out(one) for one in told.outcomes],
+            told.hold, told.quiet_until,
+        ),
+        row.books, row.held, row.deadline, row.last_log, row.quarantined, row.told_bytes,
+        row.stranger, row.erased,
+    )  # fmt: skip
+
+
+def _row_in(values: Values) -> Row:
+    told: Values = values[3]
+    return Row(
+        _fold_in(values[0]),
+        [_fact_in(one) for one in values[1]],
+        values[2],
+        Told(
+            [_announced_in(one) for one in told[0]],
+            [_published_in(one) for one in told[1]],
+            told[2], told[3],
+        ),
+        values[4], values[5], values[6], values[7], values[8], values[9], values[10], values[11],
+    )  # fmt: skip
+
+
+def _fact_out(fact: Fact) -> tuple[object, ...]:
+    return (
+        fact.at, fact.sequence, fact.rank, fact.id, fact.kind, fact.log, fact.told, fact.status,
+        fact.sub, fact.state, fact.on, fact.actor, fact.comment, fact.created, fact.imported,
+        fact.skewed,
+    )  # fmt: skip
+
+
+def _fact_in(values: Values) -> Fact:
+    return Fact(
+        values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7],
+        values[8], values[9], values[10], values[11], values[12], values[13], values[14],
+        values[15],
+    )  # fmt: skip
+
+
+def _fold_in(values: Values) -> Fold:
+    unmapped = values[12]
+    return Fold(
+        values[0], values[1], values[2], values[3], values[4], values[5],
+        [_interval_in(one) for one in values[6]],
+        [_clock_in(one) for one in values[7]],
+        values[8], values[9], values[10], values[11],
+        None if unmapped is None else (unmapped[0], unmapped[1]),
+    )  # fmt: skip
+
+
+def _interval_in(values: Values) -> Interval:
+    return Interval(values[0], values[1], values[2], values[3])
+
+
+def _clock_out(clock: Clock) -> tuple[object, ...]:
+    return (
+        clock.indicator, clock.cycle, clock.started, clock.policy, clock.book, clock.calendar,
+        clock.amount, clock.bd, clock.target, clock.phase, clock.elapsed, clock.since, clock.step,
+        clock.next_at, clock.due, clock.reached, clock.implied, clock.unverified, clock.breached,
+        clock.spent,
+        [
+            (hit.kind, hit.text, hit.at, hit.cause, hit.on, hit.off, hit.off_at, hit.undone)
+            for hit in clock.hits
+        ],
+        clock.paused, clock.paused_since, clock.paused_on, clock.mark, clock.old, clock.origin,
+        clock.base, clock.until,
+    )  # fmt: skip
+
+
+def _clock_in(values: Values) -> Clock:
+    mark = values[24]
+    return Clock(
+        values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7],
+        values[8], values[9], values[10], values[11], values[12], values[13], values[14],
+        values[15], values[16], values[17], values[18], values[19],
+        [_hit_in(one) for one in values[20]],
+        values[21], values[22], values[23],
+        None if mark is None else (mark[0], mark[1], mark[2]),
+        values[25], values[26], values[27], values[28],
+    )  # fmt: skip
+
+
+def _hit_in(values: Values) -> Hit:
+    return Hit(
+        values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7]
+    )
+
+
+def _announced_in(values: Values) -> Announced:
+    return Announced(values[0], values[1], values[2], values[3], values[4], values[5], values[6])
+
+
+def _published_out(one: Published) -> tuple[object, ...]:
+    return (
+        one.indicator, one.cycle, one.outcome, one.final, one.reached, one.elapsed, one.id,
+        one.retracted, one.target, one.breached, one.paused,
+    )  # fmt: skip
+
+
+def _published_in(values: Values) -> Published:
+    return Published(
+        values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7],
+        values[8], values[9], values[10],
+    )  # fmt: skip
