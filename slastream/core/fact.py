@@ -7,15 +7,18 @@ over a pause, a cancellation over everything), then the id.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET
+from mypy_extensions import mypyc_attr
 
 from slastream.core.event import STATES, TOLD, Event, State
 from slastream.core.instant import Instant, Millis
-from slastream.core.shapes import Fact
+from slastream.core.value import Value
 
 KINDS: Final = (
     "created",
@@ -59,14 +62,121 @@ SKEW_TOLERANCE: Final[Millis] = 60_000
 """How far an event may lie before the broker's append time before it is clamped (D39)."""
 
 
-def order(fact: Fact) -> tuple[Instant, int, int, int]:
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(list[list[Any]])
+
+Order = tuple[Instant, int, int, int]
+"""Time, the source's sequence, what it asks for, id: what facts are sorted by (D38)."""
+
+
+@mypyc_attr(acyclic=True)
+class Fact(Value):
+    """One event, as a row keeps it. `told` is an index into the row's list of told attributes."""
+
+    def __init__(
+        self,
+        at: Instant,
+        sequence: int,
+        rank: int,
+        id: int,
+        kind: int,
+        log: Instant,
+        told: int = -1,
+        status: str | None = None,
+        sub: str | None = None,
+        state: int = -1,
+        on: str = "",
+        actor: int = UNKNOWN,
+        comment: int = 0,
+        created: Instant | None = None,
+        imported: bool = False,
+        skewed: bool = False,
+    ) -> None:
+        self.at = at
+        self.sequence = sequence
+        self.rank = rank
+        self.id = id
+        self.kind = kind
+        self.log = log
+        self.told = told
+        self.status = status
+        self.sub = sub
+        self.state = state
+        self.on = on
+        self.actor = actor
+        self.comment = comment
+        self.created = created
+        self.imported = imported
+        self.skewed = skewed
+
+
+def order(fact: Fact) -> Order:
     """Return what facts are sorted by (D38)."""
     return fact.at, fact.sequence, fact.rank, fact.id
 
 
-def comes_before(one: Fact, other: Fact) -> bool:
-    """Whether a fact is folded before another."""
-    return one.at < other.at or (one.at == other.at and order(one) < order(other))
+@mypyc_attr(acyclic=True)
+class Facts(Value):
+    """The facts of a ticket in their order, packed: an event that comes in order looks at the last alone."""
+
+    def __init__(self, packed: bytes = b"", count: int = 0, last: Order | None = None) -> None:
+        self.packed = packed
+        """Each as a MessagePack array of its members, one behind the other."""
+        self.count = count
+        self.last = last
+        """The order of the last one."""
+
+    def holds(self, id: int) -> bool:
+        """Return whether there is a fact with this id."""
+        if _encoder.encode(id) not in self.packed:
+            return False
+        return any(fact.id == id for fact in self.all())
+
+    def comes_late(self, fact: Fact) -> bool:
+        """Return whether a fact is folded before one that is here already."""
+        return self.last is not None and order(fact) < self.last
+
+    def add(self, fact: Fact) -> None:
+        """Put a fact into its place."""
+        if self.comes_late(fact):
+            facts = self.all()
+            facts.insert(bisect_right(facts, order(fact), key=order), fact)
+            self.set(facts)
+        else:
+            self.packed += packed(fact)
+            self.count += 1
+            self.last = order(fact)
+
+    def all(self) -> list[Fact]:
+        """Return them unpacked."""
+        head = b"\xdc" + self.count.to_bytes(2, "big")
+        return [unpacked(values) for values in _decoder.decode(head + self.packed)]
+
+    def set(self, facts: list[Fact]) -> None:
+        """Replace all of them."""
+        self.packed = b"".join([packed(fact) for fact in facts])
+        self.count = len(facts)
+        self.last = order(facts[-1]) if facts else None
+
+
+def packed(fact: Fact) -> bytes:
+    """Return a fact as a MessagePack array of its members, in the order of the constructor."""
+    return _encoder.encode(
+        (
+            fact.at, fact.sequence, fact.rank, fact.id, fact.kind, fact.log, fact.told, fact.status,
+            fact.sub, fact.state, fact.on, fact.actor, fact.comment, fact.created, fact.imported,
+            fact.skewed,
+        )
+    )  # fmt: skip
+
+
+def unpacked(values: list[Any]) -> Fact:
+    """Return the fact of the members that `packed` wrote."""
+    return Fact(
+        values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7],
+        values[8], values[9], values[10], values[11], values[12], values[13], values[14],
+        values[15],
+    )  # fmt: skip
 
 
 def id_hash(text: str) -> int:

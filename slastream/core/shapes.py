@@ -11,16 +11,15 @@ from typing import Any, Final
 
 from mypy_extensions import mypyc_attr
 
+from slastream.core.fact import Facts
 from slastream.core.instant import Instant, Millis
+from slastream.core.value import Value
 
 SENT: Final = 0
 SKIPPED: Final = 1
 CLEARED: Final = 2
 CORRECTED: Final = 3
 """How a level was dealt with."""
-
-UNKNOWN: Final = 4
-"""The actor of a fact when nobody said who it was: see `slastream.core.fact.ACTORS`."""
 
 _RUNNING: Final = 1
 
@@ -40,57 +39,6 @@ class Phase(IntEnum):
 
 
 PHASES = tuple(phase.label for phase in Phase)
-
-
-@mypyc_attr(acyclic=True)
-class Value:
-    """Members and nothing else; shown as they are given to the constructor."""
-
-    def __repr__(self) -> str:
-        names = getattr(type(self), "__mypyc_attrs__", None) or vars(self)
-        members = ", ".join([f"{name}={getattr(self, name)!r}" for name in names])
-        return f"{type(self).__name__}({members})"
-
-
-@mypyc_attr(acyclic=True)
-class Fact(Value):
-    """One event, as a row keeps it. `told` is an index into the row's list of told attributes."""
-
-    def __init__(
-        self,
-        at: Instant,
-        sequence: int,
-        rank: int,
-        id: int,
-        kind: int,
-        log: Instant,
-        told: int = -1,
-        status: str | None = None,
-        sub: str | None = None,
-        state: int = -1,
-        on: str = "",
-        actor: int = UNKNOWN,
-        comment: int = 0,
-        created: Instant | None = None,
-        imported: bool = False,
-        skewed: bool = False,
-    ) -> None:
-        self.at = at
-        self.sequence = sequence
-        self.rank = rank
-        self.id = id
-        self.kind = kind
-        self.log = log
-        self.told = told
-        self.status = status
-        self.sub = sub
-        self.state = state
-        self.on = on
-        self.actor = actor
-        self.comment = comment
-        self.created = created
-        self.imported = imported
-        self.skewed = skewed
 
 
 @mypyc_attr(acyclic=True)
@@ -325,7 +273,7 @@ class Row(Value):
     def __init__(
         self,
         fold: Fold,
-        facts: list[Fact] | None = None,
+        facts: Facts | None = None,
         told_attributes: list[dict[str, Any]] | None = None,
         told: Told | None = None,
         books: str = "",
@@ -338,7 +286,7 @@ class Row(Value):
         erased: bool = False,
     ) -> None:
         self.fold = fold
-        self.facts: list[Fact] = [] if facts is None else facts
+        self.facts = Facts() if facts is None else facts
         self.told_attributes: list[dict[str, Any]] = (
             [] if told_attributes is None else told_attributes
         )

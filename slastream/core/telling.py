@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from slastream.core.books import Version
 from slastream.core.event import State
-from slastream.core.fact import RESTORED
+from slastream.core.fact import RESTORED, Fact
 from slastream.core.policy import fold_text
-from slastream.core.shapes import Fact, Fold
+from slastream.core.shapes import Fold
 
 _NEW: Final = int(State.NEW)
 

@@ -24,12 +24,13 @@ from slastream.core.fact import (
     RESTORED,
     SYSTEM,
     UNKNOWN,
+    Fact,
 )
 from slastream.core.instant import Instant
 from slastream.core.policy import Indicator, Options, Target, fold_text
 from slastream.core.reopening import forgive, reopen, revive
 from slastream.core.retarget import meant, target_length
-from slastream.core.shapes import Clock, Fact, Fold, Interval, Phase
+from slastream.core.shapes import Clock, Fold, Interval, Phase
 from slastream.core.telling import state_after, tell
 from slastream.core.terms import first_version, new_clock, reconsider, start
 

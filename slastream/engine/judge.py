@@ -6,7 +6,6 @@ same events end in the same verdicts in both.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from typing import Any, Final
 
 from slastream.core.alert import announce, has_unannounced
@@ -18,14 +17,14 @@ from slastream.core.fact import (
     DELETED,
     MERGED,
     RESTORED,
-    comes_before,
+    Fact,
     fact_of,
     order,
     structural,
     told_by,
 )
 from slastream.core.instant import Instant
-from slastream.core.shapes import Announcement, Fact, Fold, Row
+from slastream.core.shapes import Announcement, Fold, Row
 from slastream.core.ticket import advance, fold, step, tells_start
 from slastream.engine.row import MAX_FACTS
 
@@ -36,12 +35,7 @@ _ENDINGS: Final = {"deleted": DELETED, "merged": MERGED}
 def known(row: Row | None, event: Event, log_time: Instant, books: TenantBooks) -> Fact | None:
     """Return the fact of an event, or None when its row holds it already."""
     fact = fact_of(event, log_time, same_instant_rank(event, books))
-    if row is not None:
-        id_ = fact.id
-        for other in row.facts:
-            if other.id == id_:
-                return None
-    return fact
+    return None if row is not None and row.facts.holds(fact.id) else fact
 
 
 def add(row: Row | None, fact: Fact, event: Event, books: TenantBooks) -> tuple[Row, bool]:
@@ -52,7 +46,7 @@ def add(row: Row | None, fact: Fact, event: Event, books: TenantBooks) -> tuple[
     """
     if row is None:
         row = Row(fold=Fold(0, False, event.source), books=books.fingerprint)
-    elif len(row.facts) >= MAX_FACTS:
+    elif row.facts.count >= MAX_FACTS:
         raise Rejected(
             "too_many_events", f"a ticket with more than {MAX_FACTS} events is not judged"
         )
@@ -64,22 +58,19 @@ def add(row: Row | None, fact: Fact, event: Event, books: TenantBooks) -> tuple[
     if fact.imported and fact.log > row.told.quiet_until:
         row.told.quiet_until = fact.log
     facts, state = row.facts, row.fold
-    late = bool(facts) and comes_before(fact, facts[-1])
-    if late:
-        place = bisect_right(facts, order(fact), key=order)
-        facts.insert(place, fact)
-    else:
-        facts.append(fact)
+    late = facts.comes_late(fact)
+    facts.add(fact)
     if row.held:
         return row, late
     begins = not state.known and tells_start(fact)
-    anew = late or begins or len(facts) == 1 or fact.at < state.horizon
+    anew = late or begins or facts.count == 1 or fact.at < state.horizon
     if anew or fact.kind in (RESTORED, ABSORBED):
         refold(row, event.source, books)
         if late:
             row.fold.unmapped = None  # that of the last fact was told of when it came
             if fact.status is not None or fact.sub is not None:
-                then = fold(facts[: place + 1], row.told_attributes, event.source, books)
+                before = [one for one in facts.all() if order(one) <= order(fact)]
+                then = fold(before, row.told_attributes, event.source, books)
                 row.fold.unmapped = then.unmapped
     else:
         step(state, fact, row.told_attributes, books)
@@ -121,7 +112,7 @@ def refold(row: Row, source: str, books: TenantBooks) -> None:
     """Fold a row's facts anew: after a late event, or under other books."""
     reached = row.fold.horizon
     row.books = books.fingerprint
-    row.fold = fold(row.facts, row.told_attributes, source, books)
+    row.fold = fold(row.facts.all(), row.told_attributes, source, books)
     # What had come to pass by then has come to pass, whatever else is now different.
     advance(row.fold, reached, books)
 

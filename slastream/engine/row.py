@@ -17,11 +17,11 @@ from zlib import crc32
 import msgspec
 
 from slastream.core.errors import InvariantBroken
+from slastream.core.fact import Facts, unpacked
 from slastream.core.instant import Instant
 from slastream.core.shapes import (
     Announced,
     Clock,
-    Fact,
     Fold,
     Hit,
     Interval,
@@ -30,7 +30,9 @@ from slastream.core.shapes import (
     Told,
 )
 
-VERSION: Final = 1
+VERSION: Final = 2
+_FACTS_UNPACKED: Final = 1
+"""The version before: facts as a list of arrays."""
 
 NOTE: Final = b"!"
 """Keys that begin so are no tickets but notes of the partition, such as statuses already warned of."""
@@ -60,7 +62,10 @@ def decode_row(data: bytes) -> Row:
     """Return the row of its bytes; raises `InvariantBroken` for one that a newer release wrote."""
     _check(data)
     try:
-        return _row_in(_decoder.decode(memoryview(data)[_HEAD.size :]))
+        values = _decoder.decode(memoryview(data)[_HEAD.size :])
+        if data[0] == _FACTS_UNPACKED:
+            values[1] = _pack(values[1])
+        return _row_in(values)
     except (msgspec.DecodeError, TypeError, IndexError) as error:
         raise InvariantBroken(f"a row cannot be read: {error}") from error
 
@@ -81,7 +86,7 @@ def judged_by(data: bytes, fingerprint: str) -> bool:
 
 
 def _check(data: bytes) -> None:
-    if len(data) < _HEAD.size or data[0] != VERSION:
+    if len(data) < _HEAD.size or not _FACTS_UNPACKED <= data[0] <= VERSION:
         raise InvariantBroken(
             f"a row of version {data[0] if data else '(empty)'} was found and this release reads {VERSION}: "
             "run the newer release, or start with an empty prefix"
@@ -93,7 +98,7 @@ Values = list[Any]
 
 
 def _row_out(row: Row) -> tuple[object, ...]:
-    fold, told = row.fold, row.told
+    fold, facts, told = row.fold, row.facts, row.told
     return (
         (
             fold.start, fold.known, fold.source, fold.state, fold.on, fold.attributes,
@@ -101,7 +106,7 @@ def _row_out(row: Row) -> tuple[object, ...]:
             [_clock_out(clock) for clock in fold.clocks],
             fold.reopened, fold.acknowledged, fold.responded, fold.horizon, fold.unmapped,
         ),
-        [_fact_out(fact) for fact in row.facts],
+        (facts.packed, facts.count, facts.last),
         row.told_attributes,
         (
             [
@@ -120,7 +125,7 @@ def _row_in(values: Values) -> Row:
     told: Values = values[3]
     return Row(
         _fold_in(values[0]),
-        [_fact_in(one) for one in values[1]],
+        _facts_in(values[1]),
         values[2],
         Told(
             [_announced_in(one) for one in told[0]],
@@ -131,20 +136,20 @@ def _row_in(values: Values) -> Row:
     )  # fmt: skip
 
 
-def _fact_out(fact: Fact) -> tuple[object, ...]:
-    return (
-        fact.at, fact.sequence, fact.rank, fact.id, fact.kind, fact.log, fact.told, fact.status,
-        fact.sub, fact.state, fact.on, fact.actor, fact.comment, fact.created, fact.imported,
-        fact.skewed,
-    )  # fmt: skip
+def _pack(facts: list[Values]) -> Values:
+    kept = Facts()
+    for values in facts:
+        kept.add(unpacked(values))
+    return [kept.packed, kept.count, kept.last]
 
 
-def _fact_in(values: Values) -> Fact:
-    return Fact(
-        values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7],
-        values[8], values[9], values[10], values[11], values[12], values[13], values[14],
-        values[15],
-    )  # fmt: skip
+def _facts_in(values: Values) -> Facts:
+    last = values[2]
+    return Facts(
+        values[0],
+        values[1],
+        None if last is None else (last[0], last[1], last[2], last[3]),
+    )
 
 
 def _fold_in(values: Values) -> Fold:

@@ -80,7 +80,7 @@ class Scope:
 
 def source_name(row: Row) -> str:
     """Return what the source last called the client of a row's ticket."""
-    told = [row.told_attributes[fact.told] for fact in row.facts if fact.told >= 0]
+    told = [row.told_attributes[fact.told] for fact in row.facts.all() if fact.told >= 0]
     return str(next((each["client"] for each in reversed(told) if each.get("client")), ""))
 
 

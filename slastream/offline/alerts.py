@@ -119,8 +119,8 @@ class Ticker:
         if row.fold.unmapped is not None:
             self.trouble.unmapped[(event.source, *row.fold.unmapped)] += 1
             if books.options_of(row.fold.clocks[0]).unmapped == "dead_letter":
-                row.facts[:] = [other for other in row.facts if other is not fact]
-                if not row.facts:
+                row.facts.set([other for other in row.facts.all() if other.id != fact.id])
+                if not row.facts.count:
                     return
                 refold(row, event.source, books)
         self.rows[key] = row

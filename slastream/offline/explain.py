@@ -16,10 +16,10 @@ from slastream.core.books import ANY_STATUS, Books, TenantBooks, Version
 from slastream.core.clock import is_open, paused_by, superseded
 from slastream.core.errors import InvariantBroken, Rejected
 from slastream.core.event import State
-from slastream.core.fact import ACTORS, CREATED, KINDS, PUBLIC, RESTORED
+from slastream.core.fact import ACTORS, CREATED, KINDS, PUBLIC, RESTORED, Fact
 from slastream.core.instant import Instant
 from slastream.core.policy import Mapped, fold_text
-from slastream.core.shapes import Clock, Fact, Fold, Row
+from slastream.core.shapes import Clock, Fold, Row
 from slastream.core.terms import version_of
 from slastream.core.ticket import advance, begin, step
 from slastream.offline.alerts import Arrival

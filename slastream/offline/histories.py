@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slastream.core.event import Event
-from slastream.core.fact import fact_of, told_by
+from slastream.core.fact import Fact, fact_of, told_by
 from slastream.core.instant import Instant
 from slastream.core.key import ticket_key
-from slastream.core.shapes import Fact
 from slastream.engine.row import MAX_FACTS
 from slastream.sources.files import Bad
 

@@ -13,9 +13,9 @@ from itertools import pairwise
 
 from slastream.core.books import Books, TenantBooks
 from slastream.core.event import State
-from slastream.core.fact import CREATED, RESTORED, order
+from slastream.core.fact import CREATED, RESTORED, Fact, order
 from slastream.core.instant import Instant
-from slastream.core.shapes import Fact, Fold
+from slastream.core.shapes import Fold
 from slastream.core.ticket import advance, begin, step, undeleted
 from slastream.offline.histories import History
 

@@ -320,7 +320,7 @@ class World:
             if ticket in self.erased:
                 row = decode_row(worker.store.get(key) or b"")
                 assert row.erased, f"ticket {ticket} is there again"
-                left = row.facts or row.told_attributes or row.fold.clocks
+                left = row.facts.count or row.told_attributes or row.fold.clocks
                 assert not left, f"of ticket {ticket} is left {left}"
                 assert self.log.consumer.clocks[key] is None, f"ticket {ticket} has clocks"
                 continue

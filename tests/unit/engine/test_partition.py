@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b85decode
+
 import pytest
 
 from slastream.core.books import Books
@@ -184,6 +186,42 @@ def test_rows_have_a_version() -> None:
     assert deadline_of(b"acme/desk/1", data) == desk.partition.next_due
     with pytest.raises(InvariantBroken, match="newer release"):
         decode_row(bytes([data[0] + 1]) + data[1:])
+
+
+OLD_ROW = b85decode(
+    "0RR92oUWo&frH%dx162N0004;t;U*w!=z+ob87;ifu?hBb#h~6q-"
+    "14tYm$`D0004;t;U*w0H6Sr&j0`coUPBoKmwr8MDtUzqyubOliUCu00GYc00Eq>#+rbnXK!p|qc9^ereSP%VR>`F!o"
+    "UO000}3+zyQF&&j0`coUPBoK*Phpz>t8zpuoZa0KnV;9RUH)0004;t;U*wq-SqzWTP-6F{WW`cVT&Rz{0=-"
+    "&HxD~z`y{&z|Q~x0i3PR!a%~pz`&4zz@Wgw006+;038AW&j0`coUO*1fTU+{Y-"
+    "FP_BQd67Y<FRKbIt(Ux&Xq?0Nc6%0RYbc00Eq>#+rZt&j0`coUWo&fzJQ{0i3R)RDi(3!oa|gfWV-"
+    "@!T<ok0Kmflz>?em5YGSr0i3PInt=cR&n9YK8uA$wrU1_X00Eq>#+rctz`y{Y1OULo!rTB5&j0`coUPBoK>q^IMDtU"
+    "zqyubO0nY#c0i3PR!a)DPzyhEI0Kme+kd%;+!2h8!!p{Hz0i3R)RDsU`00Eq>&%!{U0K&o"
+)
+"""A row of version 1: a ticket that was created, and in progress ten minutes later."""
+
+
+def test_a_row_of_the_version_before_is_read() -> None:
+    """Its facts were unpacked; written again, it is a row of today's version that says the same."""
+    row = decode_row(OLD_ROW)
+
+    assert [(fact.at, fact.kind, fact.state) for fact in row.facts.all()] == [
+        (at("2026-03-02 09:00"), 0, 0),
+        (at("2026-03-02 09:10"), 1, 2),
+    ]
+    assert deadline_of(b"acme/desk/1", OLD_ROW) == row.deadline
+    desk = Desk(PROMISE).say("2026-03-02 09:00", "created", state="new")
+    desk.say("2026-03-02 09:10", state="in_progress")
+    assert encode_row(row) == desk.store.get(b"acme/desk/1")
+
+
+def test_a_row_that_makes_no_sense_is_refused() -> None:
+    """Whatever is in it, the partition hears that it is the row."""
+    head, body = OLD_ROW[:13], OLD_ROW[13:]
+
+    with pytest.raises(InvariantBroken, match="a row cannot be read"):
+        decode_row(head + body[:-1])
+    with pytest.raises(InvariantBroken, match="a row cannot be read"):
+        decode_row(head + b"\x90")
 
 
 def test_a_new_book_sweeps_what_it_touches() -> None:

@@ -72,7 +72,7 @@ def test_a_ticket_judged_by_a_book_nobody_has_read_is_held_then_judged() -> None
 
     row = decode_row(desk.store.get(b"acme/desk/0") or b"")
     assert row.held
-    assert len(row.facts) == 2
+    assert row.facts.count == 2
     assert [said.type for said in stranger.said if said.output == "alerts"] == []
     stranger.partition.books.add(promise)
     stranger.until("2026-03-02 10:30")
