@@ -24,6 +24,7 @@ from slastream.cli.worker import set_up_logging
 from slastream.core.books import Books
 from slastream.engine.effects import Effects, Message, Record
 from slastream.engine.partition import Partition
+from slastream.engine.recent import Recent
 from slastream.engine.row import deadline_of
 from slastream.engine.store import Store
 from slastream.settings import Settings
@@ -109,7 +110,9 @@ async def main() -> None:
         broker=args.broker, prefix=args.prefix, app_id=args.prefix.rstrip("."),
         instance_id="one", data_dir=args.data_dir, time="log", web_port=0, ingest=False,
     )  # fmt: skip
-    engine: Callable[..., Toy | Partition] = Toy if args.toy else partial(Partition, exact=True)
+    engine: Callable[..., Toy | Partition] = (
+        Toy if args.toy else partial(Partition, exact=True, recent=Recent())
+    )
     first = False
 
     def hired(number: int, store: Store, books: Books) -> Toy | Partition:

@@ -44,7 +44,11 @@ TYPES: Final = ("at_risk", "breached", "breached")
 
 def fact_id(*parts: object) -> str:
     """Return the deterministic id of a fact: 32 hexadecimal digits of a hash over its parts."""
-    text = "\x1f".join(map(str, parts))
+    return digest("\x1f".join(map(str, parts)))
+
+
+def digest(text: str) -> str:
+    """Return 32 hexadecimal digits of a hash over the parts of a fact, joined by U+001F."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
@@ -121,17 +125,14 @@ def _sooner(one: Instant | None, other: Instant | None) -> Instant | None:
 
 
 def _unannounced(clock: Clock, told: Told) -> list[Hit]:
-    hits = [hit for hit in clock.hits if hit.on]
-    if not hits or not told.alerts:
-        return hits
-    known = {
-        (entry.kind, entry.text, entry.at)
+    return [hit for hit in clock.hits if hit.on and not _is_announced(hit, clock, told)]
+
+
+def _is_announced(hit: Hit, clock: Clock, told: Told) -> bool:
+    return any(
+        entry.how != CORRECTED and _is_of(entry, clock) and _tells(entry, hit)
         for entry in told.alerts
-        if entry.indicator == clock.indicator
-        and entry.cycle == clock.cycle
-        and entry.how != CORRECTED
-    }
-    return [hit for hit in hits if (hit.kind, hit.text, hit.at) not in known]
+    )
 
 
 def _ripe(
@@ -189,13 +190,20 @@ def _send(
 
 def _standing(clock: Clock, told: Told) -> int:
     """Return the place of the last level of a clock that was sent and still stands, or -1."""
-    sent = {
-        (entry.kind, entry.text, entry.at)
-        for entry in told.alerts
-        if entry.how == SENT and entry.indicator == clock.indicator and entry.cycle == clock.cycle
-    }
-    places = (i for i, hit in enumerate(clock.hits) if (hit.kind, hit.text, hit.at) in sent)
-    return max(places, default=-1)
+    for place in range(len(clock.hits) - 1, -1, -1):
+        hit = clock.hits[place]
+        for entry in told.alerts:
+            if entry.how == SENT and _is_of(entry, clock) and _tells(entry, hit):
+                return place
+    return -1
+
+
+def _is_of(entry: Announced, clock: Clock) -> bool:
+    return entry.indicator == clock.indicator and entry.cycle == clock.cycle
+
+
+def _tells(entry: Announced, hit: Hit) -> bool:
+    return entry.at == hit.at and entry.kind == hit.kind and entry.text == hit.text
 
 
 def alert_id(key: str, clock: Clock, hit: Hit, told: Told) -> str:
@@ -204,14 +212,14 @@ def alert_id(key: str, clock: Clock, hit: Hit, told: Told) -> str:
     A fact that was taken back by mistake, and turns out to be one, is announced under a new id:
     a consumer that drops repeats would miss it under the old one.
     """
-    again = sum(
-        entry.how == CORRECTED
-        and (entry.indicator, entry.cycle) == (clock.indicator, clock.cycle)
-        and (entry.kind, entry.text, entry.at) == (hit.kind, hit.text, hit.at)
-        for entry in told.alerts
+    again = 0
+    for entry in told.alerts:
+        if entry.how == CORRECTED and _is_of(entry, clock) and _tells(entry, hit):
+            again += 1
+    return digest(
+        f"{key}\x1f{clock.indicator}\x1f{clock.cycle}\x1f{clock.policy}\x1f{clock.target}\x1f{hit.kind}"
+        f"\x1f{hit.text}\x1f{hit.at}" + (f"\x1f{again}" if again else "")
     )
-    parts = (clock.indicator, clock.cycle, clock.policy, clock.target, hit.kind, hit.text, hit.at)
-    return fact_id(key, *parts, again) if again else fact_id(key, *parts)
 
 
 def _take_back(key: str, ticket: Fold, told: Told, notices: list[Notice]) -> None:
@@ -221,9 +229,13 @@ def _take_back(key: str, ticket: Fold, told: Told, notices: list[Notice]) -> Non
         if entry.how not in (SENT, CLEARED):
             continue
         clock = _clock_of(ticket, entry.indicator, entry.cycle)
-        hits = clock.hits if clock.cycle == entry.cycle else []
-        same = [hit for hit in hits if hit.kind == entry.kind and hit.text == entry.text]
-        hit = next((hit for hit in same if hit.at == entry.at), None)
+        hit: Hit | None = None
+        same: list[Hit] = []
+        for other in clock.hits if clock.cycle == entry.cycle else []:
+            if other.kind == entry.kind and other.text == entry.text:
+                same.append(other)
+                if hit is None and other.at == entry.at:
+                    hit = other
         if hit is None:
             if entry.how == SENT or entry.kind == BREACH:
                 _correct(key, clock, entry, same, told, notices)
@@ -280,8 +292,13 @@ def _correct(
 
 def _clock_of(ticket: Fold, indicator: int, cycle: int) -> Clock:
     """Return the clock of an announcement, or its indicator's latest when that cycle is no longer a fact."""
-    ours = [clock for clock in ticket.clocks if clock.indicator == indicator]
-    return next((clock for clock in ours if clock.cycle == cycle), ours[-1])
+    latest = ticket.clocks[indicator]
+    for clock in ticket.clocks:
+        if clock.indicator == indicator:
+            if clock.cycle == cycle:
+                return clock
+            latest = clock
+    return latest
 
 
 def _published(told: Told, clock: Clock) -> Published | None:
@@ -318,16 +335,10 @@ def _decide(
         final = final or same == (outcome, clock.reached, clock.elapsed)
     if before is None or _differs(before, clock, outcome, final):
         finality = "final" if final else "provisional"
-        id_ = fact_id(
-            key,
-            "outcome",
-            clock.indicator,
-            clock.cycle,
-            outcome,
-            finality,
-            clock.reached,
-            clock.elapsed,
-            *(() if before is None else (before.id,)),
+        id_ = digest(
+            f"{key}\x1foutcome\x1f{clock.indicator}\x1f{clock.cycle}\x1f{outcome}\x1f{finality}"
+            f"\x1f{clock.reached}\x1f{clock.elapsed}"
+            + ("" if before is None else f"\x1f{before.id}")
         )
         replaces = before.id if before is not None and not before.retracted else None
         outcomes.append(Decided(id_, clock, outcome, finality, replaces, clock.cycle))

@@ -52,6 +52,7 @@ PUBLIC: Final = 1
 INTERNAL: Final = 2
 
 _told: Final = attrgetter(*TOLD)
+_NOTHING: Final = (UNSET,) * len(TOLD)
 
 # Plain integers, which are compared and encoded without a look at the enum.
 _STATES: Final = {name: int(state) for name, state in STATES.items()}
@@ -132,20 +133,24 @@ class Facts(Value):
             return False
         return any(fact.id == id for fact in self.all())
 
-    def comes_late(self, fact: Fact) -> bool:
+    def _comes_late(self, fact: Fact) -> bool:
         """Return whether a fact is folded before one that is here already."""
-        return self.last is not None and order(fact) < self.last
+        last = self.last
+        if last is None or fact.at > last[0]:
+            return False
+        return order(fact) < last
 
-    def add(self, fact: Fact) -> None:
-        """Put a fact into its place."""
-        if self.comes_late(fact):
+    def add(self, fact: Fact) -> bool:
+        """Put a fact into its place; returns whether it came late."""
+        if self._comes_late(fact):
             facts = self.all()
             facts.insert(bisect_right(facts, order(fact), key=order), fact)
             self.set(facts)
-        else:
-            self.packed += packed(fact)
-            self.count += 1
-            self.last = order(fact)
+            return True
+        self.packed += packed(fact)
+        self.count += 1
+        self.last = order(fact)
+        return False
 
     def all(self) -> list[Fact]:
         """Return them unpacked."""
@@ -193,9 +198,10 @@ def told_by(event: Event) -> dict[str, Any]:
     """Return the attributes that an event states: absent ones are missing, cleared ones None."""
     told: dict[str, Any] = {}
     values = _told(event)
-    for place, value in enumerate(values):
-        if value is not UNSET:
-            told[TOLD[place]] = value
+    if values != _NOTHING:
+        for place, value in enumerate(values):
+            if value is not UNSET:
+                told[TOLD[place]] = value
     if event.attributes is not UNSET:
         for name, value in event.attributes.items():
             if value is None or isinstance(value, str):

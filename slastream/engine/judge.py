@@ -58,8 +58,7 @@ def add(row: Row | None, fact: Fact, event: Event, books: TenantBooks) -> tuple[
     if fact.imported and fact.log > row.told.quiet_until:
         row.told.quiet_until = fact.log
     facts, state = row.facts, row.fold
-    late = facts.comes_late(fact)
-    facts.add(fact)
+    late = facts.add(fact)
     if row.held:
         return row, late
     begins = not state.known and tells_start(fact)

@@ -30,7 +30,8 @@ from slastream.engine.publish import (
     publish_trouble,
     publish_unmapped,
 )
-from slastream.engine.row import MAX_TOLD, NOTE, decode_row, encode_row, judged_by
+from slastream.engine.recent import Recent
+from slastream.engine.row import MAX_TOLD, NOTE, encode_row, judged_by
 from slastream.engine.store import Store
 
 KEEP: Final[Millis] = 90 * DAY
@@ -45,7 +46,7 @@ SWEEP_SCAN: Final = 20_000
 
 
 class Partition:
-    """The tickets of one journal partition. Holds no state but its store's and its time.
+    """The tickets of one journal partition. Holds no state but its store's and its time; `recent` is a memo.
 
     An `exact` partition announces each deadline at its own instant, as a worker that is never late
     would: for simulated time, which moves in leaps.
@@ -58,9 +59,11 @@ class Partition:
         books: Books,
         keep: Millis | None = KEEP,
         exact: bool = False,
+        recent: Recent | None = None,
     ) -> None:
         self.number = number
         self.exact = exact
+        self.recent = Recent() if recent is None else recent
         self.store = store
         self.books = books
         self.keep = keep
@@ -141,7 +144,9 @@ class _Step:
         """Read rows ahead, all at once."""
         wanted = list(dict.fromkeys(keys))
         for key, data in zip(wanted, self._store.get_many(wanted), strict=True):
-            row = None if data is None or key.startswith(NOTE) else decode_row(data)
+            row = None
+            if data is not None and not key.startswith(NOTE):
+                row = self._partition.recent.take(key, data)
             self._rows[key] = row
             self._before[key] = None if row is None else row.deadline
             self._stood[key] = None if row is None else standing(row)
@@ -444,7 +449,11 @@ class _Step:
                     effects.deadlines_del.append((before, key))
                 if after is not None:
                     effects.deadlines_put.append((after, key))
-            effects.rows[key] = None if row is None else encode_row(row)
+            if row is None:
+                effects.rows[key] = None
+            else:
+                data = effects.rows[key] = encode_row(row)
+                self._partition.recent.keep(key, data, row)
             stood, stands = self._stood[key], None if row is None else standing(row)
             if stood != stands:
                 effects.standings[key] = (stood, stands)

@@ -30,6 +30,7 @@ from slastream.core.instant import Instant
 from slastream.core.policy import Book
 from slastream.engine.effects import Effects
 from slastream.engine.partition import Partition
+from slastream.engine.recent import Recent
 from slastream.engine.row import deadline_of
 from slastream.engine.store import Store
 from slastream.kafka.security import client_options
@@ -77,8 +78,8 @@ class Worker:
         at: At | None = None,
     ) -> None:
         self.settings = settings
-        if engine is Partition and settings.time == "log":
-            engine = partial(Partition, exact=True)
+        if engine is Partition:
+            engine = partial(Partition, exact=settings.time == "log", recent=Recent())
         self._new_engine = engine
         self._deadline_of = deadlines
         self._at = at or crash_at(os.environ)
