@@ -54,31 +54,26 @@ def parse_instant(value: object) -> Instant:
     return from_datetime(moment)
 
 
-_texts: Final[dict[Instant, str]] = {}
-_days: Final[dict[int, str]] = {}
 _MINUTES: Final = [f"{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60)]
 _SECONDS: Final = [f"{second:02d}." for second in range(60)]
 _MILLIS: Final = [f"{milli:03d}Z" for milli in range(1000)]
+_DATES: Final = [""] * 47_847
+"""By days since 1970, up to 2100: what the day's texts begin with, once it was asked for."""
 
 
 def format_instant(instant: Instant) -> str:
     """Write an instant as RFC 3339 in UTC with milliseconds: `2026-03-02T09:02:11.000Z`."""
-    # A ticket's instants are written again with each of its clocks. What is remembered is few, so
-    # that it stays in the processor's cache, where looking up is cheaper than writing.
-    text = _texts.get(instant)
-    if text is None:
-        if len(_texts) > 2_000:
-            _texts.clear()
-        seconds, millis = divmod(instant, SECOND)
-        day, second = divmod(seconds, 86_400)
-        date = _days.get(day)
-        if date is None:
-            if len(_days) > 2_000:
-                _days.clear()
-            date = _days[day] = to_datetime(day * DAY).strftime("%Y-%m-%dT")
-        minute, second = divmod(second, 60)
-        text = _texts[instant] = date + _MINUTES[minute] + _SECONDS[second] + _MILLIS[millis]
-    return text
+    day = instant // DAY
+    date = _DATES[day] if 0 <= day < len(_DATES) else _date(day)
+    if not date:
+        date = _DATES[day] = _date(day)
+    rest = instant % DAY
+    second = rest % MINUTE
+    return f"{date}{_MINUTES[rest // MINUTE]}{_SECONDS[second // SECOND]}{_MILLIS[second % SECOND]}"
+
+
+def _date(day: int) -> str:
+    return to_datetime(day * DAY).strftime("%Y-%m-%dT")
 
 
 _DURATION: Final = re.compile(
