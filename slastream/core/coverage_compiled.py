@@ -26,9 +26,6 @@ LOOK_AHEAD: Final[Millis] = 15 * 366 * DAY
 HORIZON: Final[Instant] = 4_133_980_800_000
 """2101-01-01T00:00:00Z."""
 
-KNOWN: Final = 2_000
-"""Answers that are remembered: few, so that they stay in the processor's cache."""
-
 _FAR: Final[Instant] = 1 << 62
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
@@ -39,6 +36,7 @@ class Compiled(Coverage):
     Of window i, `_ends[i]` is its end, `_done[i]` what is covered up to there, and `_shift[i]` the
     difference of the two, so that inside the window covered is `_shift[i] + instant`. A last window
     at the end of time, without length, spares every question the case of no window ahead.
+    `_by_day[k]` is the first window that ends after the start of UTC day `_first_day + k`.
     """
 
     def __init__(self, calendar: Calendar) -> None:
@@ -57,29 +55,23 @@ class Compiled(Coverage):
         self._ends: list[Instant] = []
         self._done: list[Millis] = []
         self._shift: list[Millis] = []
-        self._known: dict[Instant, Millis] = {}
+        self._first_day = 0
+        self._by_day: list[int] = []
         self._day_ordinals: list[int] = []
         self._day_opens: list[Instant] = []
         self._day_closes: list[Instant] = []
 
     def covered(self, instant: Instant) -> Millis:
-        # The seams of a ticket's ledger are asked for by each of its clocks, at each of its events.
-        found = self._known.get(instant)
-        if found is None:
-            if not self._from <= instant < self._to:
-                self._reach(instant)
-            i = bisect_right(self._ends, instant)
-            start = self._starts[i]
-            found = self._shift[i] + (instant if instant > start else start)
-            if len(self._known) > KNOWN:
-                self._known.clear()
-            self._known[instant] = found
-        return found
+        if not self._from <= instant < self._to:
+            self._reach(instant)
+        i = self._window(instant)
+        start = self._starts[i]
+        return self._shift[i] + (instant if instant > start else start)
 
     def due(self, start: Instant, left: Millis) -> Instant:
         if not self._from <= start < self._to:
             self._reach(start)
-        i = bisect_right(self._ends, start)
+        i = self._window(start)
         opening = self._starts[i]
         wanted = self._shift[i] + (start if start > opening else opening) + left
         if left <= 0:
@@ -97,12 +89,12 @@ class Compiled(Coverage):
     def is_open(self, instant: Instant) -> bool:
         if not self._from <= instant < self._to:
             self._reach(instant)
-        return self._starts[bisect_right(self._ends, instant)] <= instant
+        return self._starts[self._window(instant)] <= instant
 
     def next_open(self, instant: Instant) -> Instant:
         self._reach(instant)
         while True:
-            start = max(instant, self._starts[bisect_right(self._ends, instant)])
+            start = max(instant, self._starts[self._window(instant)])
             if start < self._to and start - instant <= LOOK_AHEAD:
                 return start
             if not self._grow_until(instant + LOOK_AHEAD):
@@ -113,7 +105,7 @@ class Compiled(Coverage):
             return []
         self._reach(since)
         self._reach(until)
-        i = bisect_right(self._ends, since)
+        i = self._window(since)
         found: list[tuple[Instant, Instant]] = []
         while self._starts[i] < until:
             found.append((max(since, self._starts[i]), min(until, self._ends[i])))
@@ -153,6 +145,15 @@ class Compiled(Coverage):
                 if start < until and zone.instant(ordinal, hit.reach[1], last=True) > since:
                     found.append(Note(max(start, since), day, hit.kind, hit.label))
         return sorted(found)
+
+    def _window(self, instant: Instant) -> int:
+        """Return the first window that ends after an instant."""
+        day = instant // DAY - self._first_day
+        by_day, ends = self._by_day, self._ends
+        i = 0 if day < 0 else by_day[day] if day < len(by_day) else by_day[-1]
+        while ends[i] <= instant:
+            i += 1
+        return i
 
     def _reach(self, instant: Instant) -> None:
         """Compile years until answers hold at an instant."""
@@ -209,7 +210,6 @@ class Compiled(Coverage):
 
     def _sum_up(self, windows: list[tuple[Instant, Instant]]) -> None:
         windows.append((_FAR, _FAR))
-        self._known.clear()
         # What is covered at the origin stays 0, so earlier windows have sums below it.
         total = -sum(
             min(end, self._origin) - start for start, end in windows if start < self._origin
@@ -221,6 +221,18 @@ class Compiled(Coverage):
             self._ends.append(end)
             self._done.append(total)
             self._shift.append(total - end)
+        self._index_days()
+
+    def _index_days(self) -> None:
+        self._first_day, self._by_day = 0, [0]
+        if len(self._ends) == 1:
+            return
+        self._first_day, self._by_day = self._starts[0] // DAY, []
+        i = 0
+        for day in range(self._first_day, self._ends[-2] // DAY + 2):
+            while self._ends[i] <= day * DAY:
+                i += 1
+            self._by_day.append(i)
 
     def _too_empty(self, instant: Instant, what: str) -> Misconfigured:
         return Misconfigured(
