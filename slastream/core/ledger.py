@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import Struct
-
 from slastream.core.clock import MODE_TABLE, Mode, outside_hours
 from slastream.core.coverage import Coverage
 from slastream.core.event import State
@@ -25,20 +23,29 @@ _STOP: Final = Mode.STOP
 STATE_LABELS: Final = tuple(state.label for state in State)
 
 
-Stretch = tuple[Instant, Instant, int, str, Mode]
-"""A part of the ledger as one clock sees it: start, end, state, who was waited for, and whether the
-clock ran, paused or stood still. Plain, since every clock of every event's ticket has several."""
+class Row:
+    """A stretch of the ledger as one clock sees it: the state, who was waited for, whether the clock ran,
+    paused or stood still; what of it counted and what was waited, in covered milliseconds."""
 
+    __slots__ = ("counted", "end", "mode", "on", "start", "state", "waited")
 
-class Row(Struct, gc=False):
-    """A stretch with what it counted and what was waited, in covered milliseconds."""
-
-    start: Instant
-    end: Instant
-    state: str
-    on: str
-    counted: Millis
-    waited: Millis
+    def __init__(
+        self,
+        start: Instant,
+        end: Instant,
+        state: str,
+        on: str,
+        counted: Millis = 0,
+        waited: Millis = 0,
+        mode: Mode = _STOP,
+    ) -> None:
+        self.start = start
+        self.end = end
+        self.state = state
+        self.on = on
+        self.counted = counted
+        self.waited = waited
+        self.mode = mode
 
 
 def end_of(clock: Clock, now: Instant) -> Instant:
@@ -46,25 +53,33 @@ def end_of(clock: Clock, now: Instant) -> Instant:
     return now if clock.reached is None else min(now, clock.reached)
 
 
-def stretches(ticket: Fold, clock: Clock, options: Options, until: Instant) -> list[Stretch]:
-    """Return the ledger from the clock's start to `until`, split where the response changed the rules."""
+def stretches(ticket: Fold, clock: Clock, options: Options, until: Instant) -> list[Row]:
+    """Return the ledger from the clock's start to `until`, split where the response changed the rules.
+
+    What counted and what was waited is not told yet.
+    """
     responded = ticket.clocks[0].reached
     ledger, started = ticket.ledger, clock.started
     before, after = MODE_TABLE[clock.indicator]
     if options.pause_before_response:
         before = after
     counts_resolved = options.reopen == "include_resolved_time"
-    found: list[Stretch] = []
+    found: list[Row] = []
     latest = len(ledger) - 1
+    following = ledger[0].at if ledger else until
     for i, interval in enumerate(ledger):
-        at, state, on = interval.at, interval.state, interval.on
+        at = following
         if at > until:
             break
-        last = i == latest or ledger[i + 1].at > until
-        end = until if last else ledger[i + 1].at
+        last = i == latest
+        if not last:
+            following = ledger[i + 1].at
+            last = following > until
+        end = until if last else following
         start = at if at > started else started
         if start > end or (start == end and (at < start or last)):
             continue
+        state, on = interval.state, interval.on
         if state != _WAITING:
             mode = after[state]
             if mode is _STOP and counts_resolved and not last:
@@ -75,10 +90,10 @@ def stretches(ticket: Fold, clock: Clock, options: Options, until: Instant) -> l
             mode = before[state]
         else:
             if start < responded:
-                found.append((start, responded, state, on, before[state]))
+                found.append(Row(start, responded, STATE_LABELS[state], on, 0, 0, before[state]))
                 start = responded
             mode = after[state]
-        found.append((start, end, state, on, mode))
+        found.append(Row(start, end, STATE_LABELS[state], on, 0, 0, mode))
     return found
 
 
@@ -86,28 +101,32 @@ def rows(
     ticket: Fold, clock: Clock, coverage: Coverage, options: Options, now: Instant
 ) -> list[Row]:
     """Return the ledger of a clock, clipped by its calendar, up to its end or `now`."""
-    found: list[Row] = []
     if clock.phase == _PENDING:
-        return found
+        return []
     origin = clock.origin
-    if clock.base:
-        found.append(Row(origin, origin, "carried", "", clock.base, 0))
+    found = stretches(ticket, clock, options, end_of(clock, now))
     # A stretch begins where the last one ended, and what is covered up to there is known.
-    reached: Instant | None = None
+    reached: Instant = -1
     so_far: Millis = 0
-    for start, end, state, on, mode in stretches(ticket, clock, options, end_of(clock, now)):
-        counted = waited = 0
-        if mode is _PAUSE or (mode is _RUN and origin < end):
-            since = start if mode is _PAUSE or start > origin else origin
-            if since != reached:
-                so_far = coverage.covered(since)
-            reached, until = end, coverage.covered(end)
-            if mode is _RUN:
-                counted = until - so_far
-            else:
-                waited = until - so_far
-            so_far = until
-        found.append(Row(start, end, STATE_LABELS[state], on, counted, waited))
+    for row in found:
+        start, end, mode = row.start, row.end, row.mode
+        if mode is _RUN:
+            if end <= origin:
+                continue
+            if start < origin:
+                start = origin
+        elif mode is not _PAUSE:
+            continue
+        if start != reached:
+            so_far = coverage.covered(start)
+        reached, until = end, coverage.covered(end)
+        if mode is _RUN:
+            row.counted = until - so_far
+        else:
+            row.waited = until - so_far
+        so_far = until
+    if clock.base:
+        found.insert(0, Row(origin, origin, "carried", "", clock.base))
     return found
 
 
@@ -115,7 +134,15 @@ def recount(
     ticket: Fold, clock: Clock, coverage: Coverage, options: Options, until: Instant
 ) -> Millis:
     """Return the elapsed time from the ledger alone, as after a change of calendar."""
-    return sum(row.counted for row in rows(ticket, clock, coverage, options, until))
+    return counted_in(rows(ticket, clock, coverage, options, until))
+
+
+def counted_in(rows: list[Row]) -> Millis:
+    """Return what rows counted together."""
+    counted: Millis = 0
+    for row in rows:
+        counted += row.counted
+    return counted
 
 
 def waited_for(
@@ -136,11 +163,11 @@ def crossing(
     left = limit - clock.base
     if left <= 0:
         return outside_hours(clock, coverage, max(clock.origin, clock.started))
-    for began, end, _, _, mode in stretches(ticket, clock, options, until):
-        if mode is not _RUN or end <= clock.origin:
+    for row in stretches(ticket, clock, options, until):
+        if row.mode is not _RUN or row.end <= clock.origin:
             continue
-        start = max(began, clock.origin)
-        counted = coverage.measure(start, end)
+        start = max(row.start, clock.origin)
+        counted = coverage.measure(start, row.end)
         if counted >= left:
             return outside_hours(clock, coverage, coverage.due(start, left))
         left -= counted
