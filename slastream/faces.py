@@ -1,15 +1,14 @@
-"""The shapes of what is published most: a ticket's snapshot, and an outcome; those of `topics/schemas`.
+"""What a published event begins with: who and what its ticket is. The order of members is fixed.
 
-They are written with nearly every event, so these are structs and the order of members is fixed.
+A ticket's attributes may hold any JSON, so they are encoded as structs are; `slastream.snapshot` and
+`slastream.wire` write what follows.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType
-
-from slastream.core.instant import Millis
+from msgspec import Struct
 
 
 class About(Struct, gc=False):
@@ -27,61 +26,8 @@ class About(Struct, gc=False):
     team: Any
 
 
-class LedgerRow(Struct, gc=False, omit_defaults=True, rename={"start": "from", "end": "to"}):
-    """One stretch of the ledger, clipped by the clock's calendar. Durations in milliseconds."""
-
-    start: str
-    end: str
-    state: str
-    counted_ms: Millis
-    waiting_on: str | UnsetType = UNSET
-    waited_ms: Millis | UnsetType = UNSET
-
-
-class Sent(Struct, gc=False):
-    """A level that was announced."""
-
-    level: str
-    id: str
-    reached_at: str
-
-
-class Next(Struct, gc=False):
-    """The level that the clock reaches next if it goes on running."""
-
-    level: str
-    at: str
-
-
-class Face(Struct, gc=False):
-    """One clock."""
-
-    indicator: str
-    cycle: int
-    policy: str | None
-    book: str | None
-    calendar: str
-    target_ms: Millis | None
-    elapsed_ms: Millis
-    remaining_ms: Millis | None
-    started_at: str
-    due: str | None
-    phase: str
-    verdict: str
-    outcome: str
-    reached_at: str | None
-    breached_at: str | None
-    superseded: bool
-    paused_ms: Millis
-    paused_by: dict[str, Millis]
-    waiting_on: str | None
-    next: Next | None
-    alerts: list[Sent]
-    ledger: list[LedgerRow]
-
-
-class Snapshot(About, gc=False):
-    """One ticket: who and what it is, its state, its clocks."""
+class Standing(About, gc=False):
+    """Who and what a ticket is, and its state: what its snapshot says before its clocks."""
 
     state: str
     waiting_on: str | None
@@ -92,34 +38,3 @@ class Snapshot(About, gc=False):
     judged: bool
     reopen_count: int
     confirmed_at: str
-    clocks: list[Face]
-
-
-class Outcome(About, gc=False):
-    """How one clock ended."""
-
-    indicator: str
-    cycle: int
-    policy: str | None
-    book: str | None
-    calendar: str
-    target_ms: Millis | None
-    elapsed_ms: Millis
-    remaining_ms: Millis | None
-    started_at: str
-    due: str | None
-    outcome: str
-    finality: str
-    reached_at: str | None
-    breached_at: str | None
-    decided_at: str
-    implied: bool
-    unverified_actor: bool
-    superseded: bool
-    paused_ms: Millis
-    paused_by: dict[str, Millis]
-    closed_hours_ms: Millis
-    reopen_count: int
-    objective: float | None
-    replaces: str | None
-    reported: Any

@@ -1,4 +1,8 @@
-"""A ticket's snapshot on the clocks topic: what its clocks say at one instant."""
+"""A ticket's snapshot on the clocks topic: what its clocks say at one instant.
+
+What is published with nearly every event is written as text, member by member in a fixed order. Texts
+that may need escaping go through `quoted`; labels, ids and times never do.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,16 @@ from slastream.core.instant import Instant, Millis, format_instant
 from slastream.core.key import split_key
 from slastream.core.policy import Indicator
 from slastream.core.shapes import PHASES, SKIPPED, Announced, Clock, Fold
-from slastream.faces import Face, LedgerRow, Next, Sent, Snapshot
+from slastream.faces import Standing
 
 LEDGER_ROWS: Final = 50
 
+REMEMBERED: Final = 2_000
+"""Texts whose JSON is kept: names of policies, calendars and levels, of which there are few."""
+
 _INDICATORS: Final = tuple(indicator.label for indicator in Indicator)
-_NOBODY: Final[dict[str, Millis]] = {}
 _encoder: Final = msgspec.json.Encoder()
+_quoted: Final[dict[str, str]] = {}
 
 
 def snapshot(
@@ -27,79 +34,135 @@ def snapshot(
 ) -> bytes:
     """Return the value of a ticket's record on the clocks topic."""
     tenant, source, ticket = split_key(key)
-    told = fold.attributes.get
-    return _encoder.encode(
-        Snapshot(
+    told = fold.attributes
+    head = _encoder.encode(
+        Standing(
             tenant, source, ticket,
-            told("number"), told("url"), told("client"), told("contract"), told("priority"),
-            told("type"), told("team"),
+            told.get("number"), told.get("url"), told.get("client"), told.get("contract"),
+            told.get("priority"), told.get("type"), told.get("team"),
             ledger.STATE_LABELS[fold.state], fold.on or None,
-            told("status"), told("board"), told("assignee"),
+            told.get("status"), told.get("board"), told.get("assignee"),
             format_instant(fold.start), fold.known, fold.reopened, format_instant(now),
-            [face(fold, clock, announced, now, books) for clock in fold.clocks],
         )
     )  # fmt: skip
+    faces = ",".join([face(fold, clock, announced, now, books) for clock in fold.clocks])
+    return joined(head, f'"clocks":[{faces}]')
+
+
+def joined(head: bytes, members: str) -> bytes:
+    """Return the JSON of an object with further members."""
+    return b"".join([head[:-1], b",", members.encode(), b"}"])
 
 
 def face(
     fold: Fold, clock: Clock, announced: list[Announced], now: Instant, books: TenantBooks
-) -> Face:
+) -> str:
     """Return what one clock says; a stopped one says what it said when it stopped."""
     coverage = books.coverage(clock.calendar)
     at = ledger.end_of(clock, now)
-    elapsed, target = measure(clock, coverage, at), clock.target
-    due, reached, breached, ahead = clock.due, clock.reached, clock.breached, clock.next_at
-    paused = paused_by(clock, coverage, at) or _NOBODY
     rows = ledger.rows(fold, clock, coverage, books.options_of(clock), now)
-    return Face(
-        _INDICATORS[clock.indicator],
-        clock.cycle,
-        clock.policy or None,
-        clock.book or None,
-        clock.calendar,
-        target,
-        elapsed,
-        None if target is None else target - elapsed,
-        format_instant(clock.started),
-        None if due is None else format_instant(due),
-        PHASES[clock.phase],
-        verdict_of(clock),
-        outcome_of(clock),
-        None if reached is None else format_instant(reached),
-        None if breached is None else format_instant(breached),
-        superseded(clock),
-        sum(paused.values()) if paused else 0,
-        paused,
-        clock.paused_on or None,
-        None
-        if ahead is None
-        else Next(books.steps_for(clock)[clock.step].text, format_instant(ahead)),
-        [
-            Sent(entry.text, entry.id, format_instant(entry.at))
-            for entry in announced
-            if entry.indicator == clock.indicator
-            and entry.cycle == clock.cycle
-            and entry.how != SKIPPED
-        ],
-        ledger_rows(rows, LEDGER_ROWS),
+    ahead = clock.next_at
+    if ahead is None:
+        next_level = "null"
+    else:
+        level = books.steps_for(clock)[clock.step].text
+        next_level = f'{{"level":{quoted(level)},"at":"{format_instant(ahead)}"}}'
+    return (
+        f"{{{figures(clock, clock.cycle, measure(clock, coverage, at), clock.due)},"
+        f'"phase":"{PHASES[clock.phase]}","verdict":"{verdict_of(clock)}",'
+        f'"outcome":"{outcome_of(clock)}",'
+        f'"reached_at":{when(clock.reached)},"breached_at":{when(clock.breached)},'
+        f'"superseded":{"true" if superseded(clock) else "false"},'
+        f"{paused(paused_by(clock, coverage, at))},"
+        f'"waiting_on":{named(clock.paused_on)},"next":{next_level},'
+        f'"alerts":[{sent(clock, announced)}],"ledger":[{ledger_rows(rows, LEDGER_ROWS)}]}}'
     )
 
 
-def ledger_rows(rows: list[ledger.Row], most: int) -> list[LedgerRow]:
+def figures(clock: Clock, cycle: int, elapsed: Millis, due: Instant | None) -> str:
+    """Return who judges a clock, its target, and what has passed of it."""
+    target = clock.target
+    if target is None:
+        times = f'"target_ms":null,"elapsed_ms":{elapsed},"remaining_ms":null'
+    else:
+        times = f'"target_ms":{target},"elapsed_ms":{elapsed},"remaining_ms":{target - elapsed}'
+    return (
+        f'"indicator":"{_INDICATORS[clock.indicator]}","cycle":{cycle},'
+        f'"policy":{named(clock.policy)},"book":{named(clock.book)},'
+        f'"calendar":{quoted(clock.calendar)},{times},'
+        f'"started_at":"{format_instant(clock.started)}","due":{when(due)}'
+    )
+
+
+def paused(by: dict[str, Millis]) -> str:
+    """Return how long a clock stood still, and by who was waited for."""
+    if not by:
+        return '"paused_ms":0,"paused_by":{}'
+    total: Millis = 0
+    parts: list[str] = []
+    for who, length in by.items():
+        total += length
+        parts.append(f"{quoted(who)}:{length}")
+    return f'"paused_ms":{total},"paused_by":{{{",".join(parts)}}}'
+
+
+def sent(clock: Clock, announced: list[Announced]) -> str:
+    """Return the levels of a clock that were announced."""
+    parts: list[str] = []
+    for entry in announced:
+        if (
+            entry.indicator == clock.indicator
+            and entry.cycle == clock.cycle
+            and entry.how != SKIPPED
+        ):
+            at = format_instant(entry.at)
+            parts.append(f'{{"level":{quoted(entry.text)},"id":"{entry.id}","reached_at":"{at}"}}')
+    return ",".join(parts)
+
+
+def ledger_rows(rows: list[ledger.Row], most: int) -> str:
     """Return the last rows; the earlier ones are summed into one, so that the sum stays exact."""
     if len(rows) > most:
-        early = rows[: 1 - most]
-        counted, waited = sum(row.counted for row in early), sum(row.waited for row in early)
-        rows = [
-            ledger.Row(early[0].start, early[-1].end, "earlier", "", counted, waited),
-            *rows[1 - most :],
-        ]
-    return [
-        LedgerRow(
-            format_instant(row.start), format_instant(row.end), row.state, row.counted,
-            row.on, row.waited,
+        rows = [_summed(rows[: 1 - most]), *rows[1 - most :]]
+    parts: list[str] = []
+    end: Instant = -1
+    until = ""
+    for row in rows:
+        # A row begins where the last one ended.
+        since = until if row.start == end else format_instant(row.start)
+        end = row.end
+        until = format_instant(end)
+        waited = f',"waiting_on":{quoted(row.on)},"waited_ms":{row.waited}' if row.on else ""
+        parts.append(
+            f'{{"from":"{since}","to":"{until}","state":"{row.state}",'
+            f'"counted_ms":{row.counted}{waited}}}'
         )
-        if row.on
-        else LedgerRow(format_instant(row.start), format_instant(row.end), row.state, row.counted)
-        for row in rows
-    ]  # fmt: skip
+    return ",".join(parts)
+
+
+def _summed(rows: list[ledger.Row]) -> ledger.Row:
+    waited: Millis = 0
+    for row in rows:
+        waited += row.waited
+    counted = ledger.counted_in(rows)
+    return ledger.Row(rows[0].start, rows[-1].end, "earlier", "", counted, waited)
+
+
+def when(instant: Instant | None) -> str:
+    """Return the JSON of an instant."""
+    return "null" if instant is None else f'"{format_instant(instant)}"'
+
+
+def named(text: str) -> str:
+    """Return the JSON of a name; an empty one is none."""
+    return quoted(text) if text else "null"
+
+
+def quoted(text: str) -> str:
+    """Return the JSON of a text that is likely to come again."""
+    found = _quoted.get(text)
+    if found is None:
+        if len(_quoted) > REMEMBERED:
+            _quoted.clear()
+        found = _quoted[text] = _encoder.encode(text).decode()
+    return found

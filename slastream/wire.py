@@ -7,7 +7,7 @@ attributes are headers, data is the value, so a null value stays a tombstone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -20,9 +20,9 @@ from slastream.core.event import Event
 from slastream.core.instant import Instant, Millis, format_instant
 from slastream.core.key import split_key, ticket_key
 from slastream.core.policy import Indicator
-from slastream.core.shapes import Announced, Clock, Decided, Fold, Notice
-from slastream.faces import Outcome
-from slastream.snapshot import ledger_rows, snapshot
+from slastream.core.shapes import Announced, Decided, Fold, Notice
+from slastream.faces import About
+from slastream.snapshot import figures, joined, ledger_rows, paused, quoted, snapshot, when
 
 Headers = list[tuple[str, bytes]]
 
@@ -39,8 +39,6 @@ _decoder: Final = msgspec.json.Decoder(Event)
 _SPEC: Final = ("ce_specversion", b"1.0")
 _JSON: Final = ("content-type", b"application/json")
 _KINDS: Final = tuple(Indicator)
-_INDICATORS: Final = tuple(indicator.label for indicator in Indicator)
-_ROLES: Final = ("number", "url", "client", "contract", "priority", "type", "team")
 
 
 def encode_event(event: Event) -> bytes:
@@ -97,35 +95,21 @@ def dumps(value: object) -> bytes:
     return _encoder.encode(value)
 
 
-def _time(instant: Instant | None) -> str | None:
-    return None if instant is None else format_instant(instant)
+def _json(value: object) -> str:
+    return _encoder.encode(value).decode()
 
 
-def about(key: str, fold: Fold) -> dict[str, Any]:
-    """Return who and what a ticket is, as every published event begins."""
+def about(key: str, fold: Fold) -> bytes:
+    """Return who and what a ticket is, as alerts and outcomes begin."""
     tenant, source, ticket = split_key(key)
-    told: dict[str, Any] = {"tenant": tenant, "source": source, "ticket": ticket}
-    attributes = fold.attributes
-    for name in _ROLES:
-        told[name] = attributes.get(name)
-    return told
-
-
-def figures(fold: Fold, clock: Clock, books: TenantBooks, now: Instant) -> dict[str, Any]:
-    """Return what a clock says at `now`: who judges it, target, elapsed, remaining, due."""
-    elapsed = measure(clock, books.coverage(clock.calendar), now)
-    return {
-        "indicator": _INDICATORS[clock.indicator],
-        "cycle": clock.cycle,
-        "policy": clock.policy or None,
-        "book": clock.book or None,
-        "calendar": clock.calendar,
-        "target_ms": clock.target,
-        "elapsed_ms": elapsed,
-        "remaining_ms": None if clock.target is None else clock.target - elapsed,
-        "started_at": format_instant(clock.started),
-        "due": _time(clock.due),
-    }
+    told = fold.attributes
+    return _encoder.encode(
+        About(
+            tenant, source, ticket,
+            told.get("number"), told.get("url"), told.get("client"), told.get("contract"),
+            told.get("priority"), told.get("type"), told.get("team"),
+        )
+    )  # fmt: skip
 
 
 def alert(
@@ -136,46 +120,49 @@ def alert(
     at = _moment(notice, hit.at if hit is not None else now)
     options = books.options_of(clock)
     rows = ledger.rows(fold, clock, books.coverage(clock.calendar), options, at)
-    told = about(key, fold) | figures(fold, clock, books, at)
-    counted = sum(row.counted for row in rows)
-    told["elapsed_ms"] = counted
-    if clock.target is not None:
-        told["remaining_ms"] = clock.target - counted
+    due, reached = clock.due, hit.at if hit is not None else None
+    if due is None and notice.kind == BREACH:
+        due = reached
+    if reached is None and before is not None:
+        reached = before.at
     cycle = clock.cycle if before is None else before.cycle
-    told |= {
-        "cycle": cycle,
-        "type": notice.type,
-        "threshold": notice.text,
-        "severity": "warning" if notice.kind == AT_RISK else "critical",
-        "reached_at": _time(
-            hit.at if hit is not None else before.at if before is not None else None
-        ),
-        "detected_at": format_instant(now),
-        "late": now - at > LATE_AFTER + options.grace,
-        "dedup_key": dedup_key(key, clock.indicator, cycle, notice.kind),
-        "because": ledger_rows(rows, BECAUSE_ROWS),
-    }
-    # The ticket's own type must not be lost under the alert's: the alert's is in `ce_type`.
-    told["type"] = fold.attributes.get("type")
-    if clock.due is None and notice.kind == BREACH and hit is not None:
-        told["due"] = format_instant(hit.at)
-    if notice.reason:
-        told["cause" if notice.type in ("at_risk", "breached") else "reason"] = notice.reason
-    if before is not None:
-        told["alert_id"] = before.id
-    if notice.type == "corrected":
-        told["before"] = _fact(before)
-        told["after"] = (
-            None if hit is None else {"threshold": hit.text, "reached_at": format_instant(hit.at)}
-        )
+    late = now - at > LATE_AFTER + options.grace
+    members = (
+        f"{figures(clock, cycle, ledger.counted_in(rows), due)},"
+        f'"threshold":{quoted(notice.text)},'
+        f'"severity":"{"warning" if notice.kind == AT_RISK else "critical"}",'
+        f'"reached_at":{when(reached)},"detected_at":"{format_instant(now)}",'
+        f'"late":{"true" if late else "false"},'
+        f'"dedup_key":{_json(dedup_key(key, clock.indicator, cycle, notice.kind))},'
+        f'"because":[{ledger_rows(rows, BECAUSE_ROWS)}]{_why(notice)}'
+    )
     source = key.rpartition("/")[0]
-    return dumps(told), ce_headers(f"sla.{notice.type}.v1", notice.id, source, at)
+    headers = ce_headers(f"sla.{notice.type}.v1", notice.id, source, at)
+    return joined(about(key, fold), members), headers
 
 
-def _fact(entry: Announced | None) -> dict[str, Any] | None:
-    if entry is None:
-        return None
-    return {"threshold": entry.text, "reached_at": format_instant(entry.at), "alert_id": entry.id}
+def _why(notice: Notice) -> str:
+    """Return the members that only some alerts have."""
+    told = ""
+    if notice.reason:
+        role = "cause" if notice.type in ("at_risk", "breached") else "reason"
+        told = f',"{role}":{quoted(notice.reason)}'
+    before, hit = notice.before, notice.hit
+    if before is not None:
+        told += f',"alert_id":"{before.id}"'
+    if notice.type == "corrected":
+        was = (
+            "null"
+            if before is None
+            else f'{{{_level(before.text, before.at)},"alert_id":"{before.id}"}}'
+        )
+        now = "null" if hit is None else f"{{{_level(hit.text, hit.at)}}}"
+        told += f',"before":{was},"after":{now}'
+    return told
+
+
+def _level(text: str, at: Instant) -> str:
+    return f'"threshold":{quoted(text)},"reached_at":"{format_instant(at)}"'
 
 
 def _moment(notice: Notice, reached: Instant) -> Instant:
@@ -193,28 +180,25 @@ def outcome(
     clock = decided.clock
     at = clock.reached if clock.reached is not None else now
     coverage = books.coverage(clock.calendar)
-    paused = paused_by(clock, coverage, at)
     policy = books.policy_of(clock)
-    tenant, source, ticket = split_key(key)
-    told = fold.attributes.get
-    elapsed, target = measure(clock, coverage, at), clock.target
-    value = _encoder.encode(
-        Outcome(
-            tenant, source, ticket,
-            told("number"), told("url"), told("client"), told("contract"), told("priority"),
-            told("type"), told("team"),
-            _INDICATORS[clock.indicator], decided.cycle, clock.policy or None, clock.book or None,
-            clock.calendar, target, elapsed, None if target is None else target - elapsed,
-            format_instant(clock.started), _time(clock.due),
-            decided.outcome, decided.finality, _time(clock.reached), _time(clock.breached),
-            format_instant(now), clock.implied, clock.unverified, superseded(clock),
-            sum(paused.values()) if paused else 0, paused,
-            max(0, at - clock.started - coverage.measure(clock.started, at)), fold.reopened,
-            None if policy is None else policy.objective.get(_KINDS[clock.indicator]),
-            decided.replaces, told("reported"),
-        )
-    )  # fmt: skip
-    return value, ce_headers("sla.outcome.v1", decided.id, f"{tenant}/{source}", at)
+    objective = None if policy is None else policy.objective.get(_KINDS[clock.indicator])
+    closed = max(0, at - clock.started - coverage.measure(clock.started, at))
+    replaces = "null" if decided.replaces is None else f'"{decided.replaces}"'
+    members = (
+        f"{figures(clock, decided.cycle, measure(clock, coverage, at), clock.due)},"
+        f'"outcome":"{decided.outcome}","finality":"{decided.finality}",'
+        f'"reached_at":{when(clock.reached)},"breached_at":{when(clock.breached)},'
+        f'"decided_at":"{format_instant(now)}","implied":{"true" if clock.implied else "false"},'
+        f'"unverified_actor":{"true" if clock.unverified else "false"},'
+        f'"superseded":{"true" if superseded(clock) else "false"},'
+        f"{paused(paused_by(clock, coverage, at))},"
+        f'"closed_hours_ms":{closed},"reopen_count":{fold.reopened},'
+        f'"objective":{"null" if objective is None else _json(objective)},'
+        f'"replaces":{replaces},'
+        f'"reported":{_json(fold.attributes.get("reported"))}'
+    )
+    headers = ce_headers("sla.outcome.v1", decided.id, key.rpartition("/")[0], at)
+    return joined(about(key, fold), members), headers
 
 
 def clocks(

@@ -1,0 +1,71 @@
+"""What is published, byte for byte: the JSON that an encoder would write."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from slastream.core.instant import MINUTE
+from slastream.engine.effects import Message
+from slastream.wire import ce_headers
+from tests.support import desk as support
+from tests.support.desk import AGENT, Desk, book, options, policy
+
+NASTY = 'Gold "24\\7" für\n\u2028 Kunden \U0001f44d'
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
+    """Return what desks publish from here on, as bytes."""
+    found: list[Message] = []
+    decode = support.decode
+
+    def keep(message: Message) -> support.Said:
+        found.append(message)
+        return decode(message)
+
+    monkeypatch.setattr(support, "decode", keep)
+    return found
+
+
+def test_values_are_what_an_encoder_writes(published: list[Message]) -> None:
+    """Whatever a book calls its policies and a desk its tickets, every value is compact JSON."""
+    gold = policy(
+        NASTY,
+        at_risk=("75%",),
+        overdue=("PT1H over",),
+        response="PT1H",
+        resolution={"P1": "PT2H", "P3": "PT8H"},
+        options=options(grace=MINUTE),
+    )
+    desk = Desk(book(gold, version=NASTY))
+    told = {"client": NASTY, "number": NASTY, "priority": "P3", "ticket": 'ü"1'}
+    desk.say("2026-03-02 09:00", "created", state="new", **told).until("2026-03-02 10:30")
+    desk.say("2026-03-02 10:40", state="in_progress", actor=AGENT, ticket='ü"1', priority="P1")
+    desk.until("2026-03-02 11:40")
+    desk.say("2026-03-02 11:50", state="waiting", waiting_on="client", ticket='ü"1')
+    desk.say("2026-03-02 12:10", state="resolved", actor=AGENT, ticket='ü"1')
+    desk.say("2026-03-02 09:30", state="in_progress", actor=AGENT, ticket='ü"1')
+
+    assert {each.output for each in published} == {"alerts", "outcomes", "clocks"}
+    for message in published:
+        assert message.value is not None
+        assert message.value == msgspec.json.encode(msgspec.json.decode(message.value))
+
+
+def test_headers_say_what_where_and_when() -> None:
+    """A source outside ASCII is told as UTF-8, and one that cannot be told so does not stop the event."""
+    headers = [ce_headers("ticket.v1", "i\ud800", "acme/süd\ud800", 0) for _ in range(2)]
+
+    assert (
+        headers[0]
+        == headers[1]
+        == [
+            ("ce_specversion", b"1.0"),
+            ("ce_type", b"io.slastream.ticket.v1"),
+            ("ce_source", "/slastream/acme/süd?".encode()),
+            ("ce_id", b"i?"),
+            ("ce_time", b"1970-01-01T00:00:00.000Z"),
+            ("content-type", b"application/json"),
+        ]
+    )
