@@ -61,8 +61,33 @@ _DATES: Final = [""] * 47_847
 """By days since 1970, up to 2100: what the day's texts begin with, once it was asked for."""
 
 
+class _Written:
+    """An instant and its text, in one object so that no thread sees one without the other."""
+
+    __slots__ = ("instant", "text")
+
+    def __init__(self, instant: Instant, text: str) -> None:
+        self.instant = instant
+        self.text = text
+
+
+_PLACES: Final = 251
+"""How many texts are remembered: those of one ticket. A prime, since many instants are whole seconds."""
+
+_written: Final = [_Written(-1, "1969-12-31T23:59:59.999Z")] * _PLACES
+
+
 def format_instant(instant: Instant) -> str:
     """Write an instant as RFC 3339 in UTC with milliseconds: `2026-03-02T09:02:11.000Z`."""
+    # A ticket's instants are written again with each of its clocks.
+    place = instant % _PLACES
+    written = _written[place]
+    if written.instant != instant:
+        written = _written[place] = _Written(instant, _write(instant))
+    return written.text
+
+
+def _write(instant: Instant) -> str:
     day = instant // DAY
     date = _DATES[day] if 0 <= day < len(_DATES) else _date(day)
     if not date:
