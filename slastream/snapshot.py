@@ -24,9 +24,10 @@ LEDGER_ROWS: Final = 50
 REMEMBERED: Final = 2_000
 """Texts whose JSON is kept: names of policies, calendars and levels, of which there are few."""
 
-_INDICATORS: Final = tuple(indicator.label for indicator in Indicator)
+_HEADS: Final = tuple(f'"indicator":"{indicator.label}","cycle":' for indicator in Indicator)
 _encoder: Final = msgspec.json.Encoder()
 _quoted: Final[dict[str, str]] = {}
+_judges: Final[dict[tuple[str, str, str], str]] = {}
 
 
 def snapshot(
@@ -51,7 +52,7 @@ def snapshot(
 
 def joined(head: bytes, members: str) -> bytes:
     """Return the JSON of an object with further members."""
-    return b"".join([head[:-1], b",", members.encode(), b"}"])
+    return head[:-1] + f",{members}}}".encode()
 
 
 def face(
@@ -83,15 +84,26 @@ def figures(clock: Clock, cycle: int, elapsed: Millis, due: Instant | None) -> s
     """Return who judges a clock, its target, and what has passed of it."""
     target = clock.target
     if target is None:
-        times = f'"target_ms":null,"elapsed_ms":{elapsed},"remaining_ms":null'
+        promised, remaining = "null", "null"
     else:
-        times = f'"target_ms":{target},"elapsed_ms":{elapsed},"remaining_ms":{target - elapsed}'
+        promised, remaining = str(target), str(target - elapsed)
     return (
-        f'"indicator":"{_INDICATORS[clock.indicator]}","cycle":{cycle},'
-        f'"policy":{named(clock.policy)},"book":{named(clock.book)},'
-        f'"calendar":{quoted(clock.calendar)},{times},'
-        f'"started_at":"{format_instant(clock.started)}","due":{when(due)}'
+        f"{_HEADS[clock.indicator]}{cycle},{judge(clock.policy, clock.book, clock.calendar)}"
+        f',"target_ms":{promised},"elapsed_ms":{elapsed},"remaining_ms":{remaining}'
+        f',"started_at":"{format_instant(clock.started)}","due":{when(due)}'
     )
+
+
+def judge(policy: str, book: str, calendar: str) -> str:
+    """Return by what a clock is judged; no policy, or no book, is none."""
+    found = _judges.get((policy, book, calendar))
+    if found is None:
+        if len(_judges) > REMEMBERED:
+            _judges.clear()
+        found = _judges[policy, book, calendar] = (
+            f'"policy":{named(policy)},"book":{named(book)},"calendar":{quoted(calendar)}'
+        )
+    return found
 
 
 def paused(by: dict[str, Millis]) -> str:

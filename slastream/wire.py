@@ -22,7 +22,16 @@ from slastream.core.key import split_key, ticket_key
 from slastream.core.policy import Indicator
 from slastream.core.shapes import Announced, Decided, Fold, Notice
 from slastream.faces import About
-from slastream.snapshot import figures, joined, ledger_rows, paused, quoted, snapshot, when
+from slastream.snapshot import (
+    REMEMBERED,
+    figures,
+    joined,
+    ledger_rows,
+    paused,
+    quoted,
+    snapshot,
+    when,
+)
 
 Headers = list[tuple[str, bytes]]
 
@@ -36,8 +45,10 @@ ERASED: Final = "ticket.erased.v1"
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Event)
-_SPEC: Final = ("ce_specversion", b"1.0")
-_JSON: Final = ("content-type", b"application/json")
+_CONTENT: Final[Headers] = [("content-type", b"application/json")]
+_begun: Final[dict[tuple[str, str], Headers]] = {}
+"""By type and source, the headers that all its events begin with."""
+
 _KINDS: Final = tuple(Indicator)
 
 
@@ -64,14 +75,17 @@ def event_headers(event: Event) -> Headers:
 
 def ce_headers(kind: str, id_: str, source: str, time: Instant) -> Headers:
     """Return the headers of a CloudEvent of type `io.slastream.<kind>`."""
-    return [
-        _SPEC,
-        ("ce_type", b"io.slastream." + kind.encode()),
-        ("ce_source", b"/slastream/" + source.encode("utf-8", "replace")),
-        ("ce_id", id_.encode("utf-8", "replace")),
-        ("ce_time", format_instant(time).encode()),
-        _JSON,
-    ]
+    begin = _begun.get((kind, source))
+    if begin is None:
+        if len(_begun) > REMEMBERED:
+            _begun.clear()
+        begin = _begun[kind, source] = [
+            ("ce_specversion", b"1.0"),
+            ("ce_type", b"io.slastream." + kind.encode()),
+            ("ce_source", b"/slastream/" + source.encode("utf-8", "replace")),
+        ]
+    id_header = ("ce_id", id_.encode("utf-8", "replace"))
+    return [*begin, id_header, ("ce_time", format_instant(time).encode()), *_CONTENT]
 
 
 def erasure(key: bytes, id_: str, now: Instant) -> Headers:
