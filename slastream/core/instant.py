@@ -56,13 +56,13 @@ def parse_instant(value: object) -> Instant:
 
 _MINUTES: Final = [f"{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60)]
 _SECONDS: Final = [f"{second:02d}." for second in range(60)]
-_MILLIS: Final = [f"{milli:03d}Z" for milli in range(1000)]
+_MILLIS: Final = [f'{milli:03d}Z"' for milli in range(1000)]
 _DATES: Final = [""] * 47_847
 """By days since 1970, up to 2100: what the day's texts begin with, once it was asked for."""
 
 
 class _Written:
-    """An instant and its text, in one object so that no thread sees one without the other."""
+    """An instant and its JSON, in one object so that no thread sees one without the other."""
 
     __slots__ = ("instant", "text")
 
@@ -74,11 +74,16 @@ class _Written:
 _PLACES: Final = 251
 """How many texts are remembered: those of one ticket. A prime, since many instants are whole seconds."""
 
-_written: Final = [_Written(-1, "1969-12-31T23:59:59.999Z")] * _PLACES
+_written: Final = [_Written(-1, '"1969-12-31T23:59:59.999Z"')] * _PLACES
 
 
 def format_instant(instant: Instant) -> str:
     """Write an instant as RFC 3339 in UTC with milliseconds: `2026-03-02T09:02:11.000Z`."""
+    return json_instant(instant)[1:-1]
+
+
+def json_instant(instant: Instant) -> str:
+    """Write an instant as JSON has it, in quotes."""
     # A ticket's instants are written again with each of its clocks.
     place = instant % _PLACES
     written = _written[place]
@@ -98,7 +103,7 @@ def _write(instant: Instant) -> str:
 
 
 def _date(day: int) -> str:
-    return to_datetime(day * DAY).strftime("%Y-%m-%dT")
+    return to_datetime(day * DAY).strftime('"%Y-%m-%dT')
 
 
 _DURATION: Final = re.compile(
