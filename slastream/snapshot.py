@@ -13,7 +13,8 @@ import msgspec
 from slastream.core import ledger
 from slastream.core.books import TenantBooks
 from slastream.core.clock import measure, outcome_of, paused_by, superseded, verdict_of
-from slastream.core.instant import Instant, Millis, format_instant
+from slastream.core.coverage import Coverage
+from slastream.core.instant import Instant, Millis, format_instant, json_instant
 from slastream.core.key import split_key
 from slastream.core.policy import Indicator
 from slastream.core.shapes import PHASES, SKIPPED, Announced, Clock, Fold
@@ -25,9 +26,9 @@ REMEMBERED: Final = 2_000
 """Texts whose JSON is kept: names of policies, calendars and levels, of which there are few."""
 
 _HEADS: Final = tuple(f'"indicator":"{indicator.label}","cycle":' for indicator in Indicator)
+_PHASES: Final = tuple(f',"phase":"{phase}",' for phase in PHASES)
 _encoder: Final = msgspec.json.Encoder()
 _quoted: Final[dict[str, str]] = {}
-_judges: Final[dict[tuple[str, str, str], str]] = {}
 
 
 def snapshot(
@@ -46,41 +47,73 @@ def snapshot(
             format_instant(fold.start), fold.known, fold.reopened, format_instant(now),
         )
     )  # fmt: skip
-    faces = ",".join([face(fold, clock, announced, now, books) for clock in fold.clocks])
-    return joined(head, f'"clocks":[{faces}]')
+    faces: list[str] = []
+    judge: Judge | None = None
+    for clock in fold.clocks:
+        if judge is None or not judge.judges(clock):
+            judge = Judge(clock, books)
+        faces.append(face(fold, clock, judge, announced, now, books))
+    return joined(head, f',"clocks":[{",".join(faces)}]}}')
 
 
 def joined(head: bytes, members: str) -> bytes:
-    """Return the JSON of an object with further members."""
-    return head[:-1] + f",{members}}}".encode()
+    """Return the JSON of an object with further members: a text from the next comma to the last brace."""
+    return head[:-1] + members.encode()
+
+
+class Judge:
+    """What judges a clock: most often the same as the clock before."""
+
+    __slots__ = ("book", "calendar", "coverage", "members", "options", "policy")
+
+    def __init__(self, clock: Clock, books: TenantBooks) -> None:
+        self.policy = clock.policy
+        self.book = clock.book
+        self.calendar = clock.calendar
+        self.coverage = books.coverage(clock.calendar)
+        self.options = books.options_of(clock)
+        self.members = (
+            f'"policy":{named(self.policy)},"book":{named(self.book)},'
+            f'"calendar":{quoted(self.calendar)}'
+        )
+
+    def judges(self, clock: Clock) -> bool:
+        """Return whether it judges this clock too."""
+        return (
+            clock.policy == self.policy
+            and clock.book == self.book
+            and clock.calendar == self.calendar
+        )
 
 
 def face(
-    fold: Fold, clock: Clock, announced: list[Announced], now: Instant, books: TenantBooks
+    fold: Fold,
+    clock: Clock,
+    judge: Judge,
+    announced: list[Announced],
+    now: Instant,
+    books: TenantBooks,
 ) -> str:
     """Return what one clock says; a stopped one says what it said when it stopped."""
-    coverage = books.coverage(clock.calendar)
+    coverage = judge.coverage
     at = ledger.end_of(clock, now)
-    rows = ledger.rows(fold, clock, coverage, books.options_of(clock), now)
+    rows = ledger.rows(fold, clock, coverage, judge.options, now)
     ahead = clock.next_at
     if ahead is None:
         next_level = "null"
     else:
         level = books.steps_for(clock)[clock.step].text
-        next_level = f'{{"level":{quoted(level)},"at":"{format_instant(ahead)}"}}'
+        next_level = f'{{"level":{quoted(level)},"at":{json_instant(ahead)}}}'
     return (
-        f"{{{figures(clock, clock.cycle, measure(clock, coverage, at), clock.due)},"
-        f'"phase":"{PHASES[clock.phase]}","verdict":"{verdict_of(clock)}",'
-        f'"outcome":"{outcome_of(clock)}",'
-        f'"reached_at":{when(clock.reached)},"breached_at":{when(clock.breached)},'
-        f'"superseded":{"true" if superseded(clock) else "false"},'
-        f"{paused(paused_by(clock, coverage, at))},"
-        f'"waiting_on":{named(clock.paused_on)},"next":{next_level},'
-        f'"alerts":[{sent(clock, announced)}],"ledger":[{ledger_rows(rows, LEDGER_ROWS)}]}}'
+        f"{{{figures(clock, judge, clock.cycle, measure(clock, coverage, at), clock.due)}"
+        f'{_PHASES[clock.phase]}"verdict":"{verdict_of(clock)}","outcome":"{outcome_of(clock)}"'
+        f"{reached(clock)}{paused(clock, coverage, at)}"
+        f',"waiting_on":{named(clock.paused_on)},"next":{next_level}'
+        f',"alerts":[{sent(clock, announced)}],"ledger":[{ledger_rows(rows, LEDGER_ROWS)}]}}'
     )
 
 
-def figures(clock: Clock, cycle: int, elapsed: Millis, due: Instant | None) -> str:
+def figures(clock: Clock, judge: Judge, cycle: int, elapsed: Millis, due: Instant | None) -> str:
     """Return who judges a clock, its target, and what has passed of it."""
     target = clock.target
     if target is None:
@@ -88,38 +121,40 @@ def figures(clock: Clock, cycle: int, elapsed: Millis, due: Instant | None) -> s
     else:
         promised, remaining = str(target), str(target - elapsed)
     return (
-        f"{_HEADS[clock.indicator]}{cycle},{judge(clock.policy, clock.book, clock.calendar)}"
+        f"{_HEADS[clock.indicator]}{cycle},{judge.members}"
         f',"target_ms":{promised},"elapsed_ms":{elapsed},"remaining_ms":{remaining}'
-        f',"started_at":"{format_instant(clock.started)}","due":{when(due)}'
+        f',"started_at":{json_instant(clock.started)},"due":{when(due)}'
     )
 
 
-def judge(policy: str, book: str, calendar: str) -> str:
-    """Return by what a clock is judged; no policy, or no book, is none."""
-    found = _judges.get((policy, book, calendar))
-    if found is None:
-        if len(_judges) > REMEMBERED:
-            _judges.clear()
-        found = _judges[policy, book, calendar] = (
-            f'"policy":{named(policy)},"book":{named(book)},"calendar":{quoted(calendar)}'
-        )
-    return found
+def reached(clock: Clock) -> str:
+    """Return when a clock reached its milestone, and when it was first breached."""
+    if clock.reached is None and clock.breached is None:
+        return ',"reached_at":null,"breached_at":null'
+    return f',"reached_at":{when(clock.reached)},"breached_at":{when(clock.breached)}'
 
 
-def paused(by: dict[str, Millis]) -> str:
-    """Return how long a clock stood still, and by who was waited for."""
-    if not by:
-        return '"paused_ms":0,"paused_by":{}'
+def paused(clock: Clock, coverage: Coverage, at: Instant) -> str:
+    """Return whether a breach is of an earlier target, how long a clock stood still, and for whom."""
+    by = paused_by(clock, coverage, at)
+    over = superseded(clock)
+    if not by and not over:
+        return ',"superseded":false,"paused_ms":0,"paused_by":{}'
     total: Millis = 0
     parts: list[str] = []
     for who, length in by.items():
         total += length
         parts.append(f"{quoted(who)}:{length}")
-    return f'"paused_ms":{total},"paused_by":{{{",".join(parts)}}}'
+    return (
+        f',"superseded":{"true" if over else "false"}'
+        f',"paused_ms":{total},"paused_by":{{{",".join(parts)}}}'
+    )
 
 
 def sent(clock: Clock, announced: list[Announced]) -> str:
     """Return the levels of a clock that were announced."""
+    if not announced:
+        return ""
     parts: list[str] = []
     for entry in announced:
         if (
@@ -127,8 +162,9 @@ def sent(clock: Clock, announced: list[Announced]) -> str:
             and entry.cycle == clock.cycle
             and entry.how != SKIPPED
         ):
-            at = format_instant(entry.at)
-            parts.append(f'{{"level":{quoted(entry.text)},"id":"{entry.id}","reached_at":"{at}"}}')
+            parts.append(
+                f'{{"level":{quoted(entry.text)},"id":"{entry.id}","reached_at":{json_instant(entry.at)}}}'
+            )
     return ",".join(parts)
 
 
@@ -141,12 +177,12 @@ def ledger_rows(rows: list[ledger.Row], most: int) -> str:
     until = ""
     for row in rows:
         # A row begins where the last one ended.
-        since = until if row.start == end else format_instant(row.start)
+        since = until if row.start == end else json_instant(row.start)
         end = row.end
-        until = format_instant(end)
+        until = json_instant(end)
         waited = f',"waiting_on":{quoted(row.on)},"waited_ms":{row.waited}' if row.on else ""
         parts.append(
-            f'{{"from":"{since}","to":"{until}","state":"{row.state}",'
+            f'{{"from":{since},"to":{until},"state":"{row.state}",'
             f'"counted_ms":{row.counted}{waited}}}'
         )
     return ",".join(parts)
@@ -162,7 +198,7 @@ def _summed(rows: list[ledger.Row]) -> ledger.Row:
 
 def when(instant: Instant | None) -> str:
     """Return the JSON of an instant."""
-    return "null" if instant is None else f'"{format_instant(instant)}"'
+    return "null" if instant is None else json_instant(instant)
 
 
 def named(text: str) -> str:

@@ -14,21 +14,23 @@ import msgspec
 from slastream.core import ledger
 from slastream.core.alert import dedup_key
 from slastream.core.books import AT_RISK, BREACH, TenantBooks
-from slastream.core.clock import measure, paused_by, superseded
+from slastream.core.clock import measure
 from slastream.core.errors import Rejected
 from slastream.core.event import Event
-from slastream.core.instant import Instant, Millis, format_instant
+from slastream.core.instant import Instant, Millis, format_instant, json_instant
 from slastream.core.key import split_key, ticket_key
 from slastream.core.policy import Indicator
 from slastream.core.shapes import Announced, Decided, Fold, Notice
 from slastream.faces import About
 from slastream.snapshot import (
     REMEMBERED,
+    Judge,
     figures,
     joined,
     ledger_rows,
     paused,
     quoted,
+    reached,
     snapshot,
     when,
 )
@@ -46,8 +48,8 @@ ERASED: Final = "ticket.erased.v1"
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Event)
 _CONTENT: Final[Headers] = [("content-type", b"application/json")]
-_begun: Final[dict[tuple[str, str], Headers]] = {}
-"""By type and source, the headers that all its events begin with."""
+_begun: Final[dict[str, dict[str, Headers]]] = {}
+"""By source and type, the headers that all its events begin with."""
 
 _KINDS: Final = tuple(Indicator)
 
@@ -75,11 +77,14 @@ def event_headers(event: Event) -> Headers:
 
 def ce_headers(kind: str, id_: str, source: str, time: Instant) -> Headers:
     """Return the headers of a CloudEvent of type `io.slastream.<kind>`."""
-    begin = _begun.get((kind, source))
-    if begin is None:
+    known = _begun.get(source)
+    if known is None:
         if len(_begun) > REMEMBERED:
             _begun.clear()
-        begin = _begun[kind, source] = [
+        known = _begun[source] = {}
+    begin = known.get(kind)
+    if begin is None:
+        begin = known[kind] = [
             ("ce_specversion", b"1.0"),
             ("ce_type", b"io.slastream." + kind.encode()),
             ("ce_source", b"/slastream/" + source.encode("utf-8", "replace")),
@@ -113,9 +118,8 @@ def _json(value: object) -> str:
     return _encoder.encode(value).decode()
 
 
-def about(key: str, fold: Fold) -> bytes:
+def about(tenant: str, source: str, ticket: str, fold: Fold) -> bytes:
     """Return who and what a ticket is, as alerts and outcomes begin."""
-    tenant, source, ticket = split_key(key)
     told = fold.attributes
     return _encoder.encode(
         About(
@@ -132,27 +136,27 @@ def alert(
     """Return value and headers of an alert, a clearing or a correction."""
     clock, hit, before = notice.clock, notice.hit, notice.before
     at = _moment(notice, hit.at if hit is not None else now)
-    options = books.options_of(clock)
-    rows = ledger.rows(fold, clock, books.coverage(clock.calendar), options, at)
-    due, reached = clock.due, hit.at if hit is not None else None
+    judge = Judge(clock, books)
+    rows = ledger.rows(fold, clock, judge.coverage, judge.options, at)
+    due, passed = clock.due, hit.at if hit is not None else None
     if due is None and notice.kind == BREACH:
-        due = reached
-    if reached is None and before is not None:
-        reached = before.at
+        due = passed
+    if passed is None and before is not None:
+        passed = before.at
     cycle = clock.cycle if before is None else before.cycle
-    late = now - at > LATE_AFTER + options.grace
+    late = now - at > LATE_AFTER + judge.options.grace
     members = (
-        f"{figures(clock, cycle, ledger.counted_in(rows), due)},"
-        f'"threshold":{quoted(notice.text)},'
-        f'"severity":"{"warning" if notice.kind == AT_RISK else "critical"}",'
-        f'"reached_at":{when(reached)},"detected_at":"{format_instant(now)}",'
-        f'"late":{"true" if late else "false"},'
-        f'"dedup_key":{_json(dedup_key(key, clock.indicator, cycle, notice.kind))},'
-        f'"because":[{ledger_rows(rows, BECAUSE_ROWS)}]{_why(notice)}'
+        f",{figures(clock, judge, cycle, ledger.counted_in(rows), due)}"
+        f',"threshold":{quoted(notice.text)}'
+        f',"severity":"{"warning" if notice.kind == AT_RISK else "critical"}"'
+        f',"reached_at":{when(passed)},"detected_at":{json_instant(now)}'
+        f',"late":{"true" if late else "false"}'
+        f',"dedup_key":{_json(dedup_key(key, clock.indicator, cycle, notice.kind))}'
+        f',"because":[{ledger_rows(rows, BECAUSE_ROWS)}]{_why(notice)}}}'
     )
-    source = key.rpartition("/")[0]
-    headers = ce_headers(f"sla.{notice.type}.v1", notice.id, source, at)
-    return joined(about(key, fold), members), headers
+    headers = ce_headers(f"sla.{notice.type}.v1", notice.id, key.rpartition("/")[0], at)
+    tenant, source, ticket = split_key(key)
+    return joined(about(tenant, source, ticket, fold), members), headers
 
 
 def _why(notice: Notice) -> str:
@@ -176,15 +180,15 @@ def _why(notice: Notice) -> str:
 
 
 def _level(text: str, at: Instant) -> str:
-    return f'"threshold":{quoted(text)},"reached_at":"{format_instant(at)}"'
+    return f'"threshold":{quoted(text)},"reached_at":{json_instant(at)}'
 
 
-def _moment(notice: Notice, reached: Instant) -> Instant:
+def _moment(notice: Notice, reached_at: Instant) -> Instant:
     """Return when a notice became true: a level when it was reached, a clearing when it was taken back."""
     hit = notice.hit
     if notice.type == "cleared" and hit is not None and hit.off_at is not None:
         return hit.off_at
-    return reached
+    return reached_at
 
 
 def outcome(
@@ -193,26 +197,25 @@ def outcome(
     """Return value and headers of an outcome."""
     clock = decided.clock
     at = clock.reached if clock.reached is not None else now
-    coverage = books.coverage(clock.calendar)
+    judge = Judge(clock, books)
+    coverage = judge.coverage
     policy = books.policy_of(clock)
     objective = None if policy is None else policy.objective.get(_KINDS[clock.indicator])
     closed = max(0, at - clock.started - coverage.measure(clock.started, at))
     replaces = "null" if decided.replaces is None else f'"{decided.replaces}"'
     members = (
-        f"{figures(clock, decided.cycle, measure(clock, coverage, at), clock.due)},"
-        f'"outcome":"{decided.outcome}","finality":"{decided.finality}",'
-        f'"reached_at":{when(clock.reached)},"breached_at":{when(clock.breached)},'
-        f'"decided_at":"{format_instant(now)}","implied":{"true" if clock.implied else "false"},'
-        f'"unverified_actor":{"true" if clock.unverified else "false"},'
-        f'"superseded":{"true" if superseded(clock) else "false"},'
-        f"{paused(paused_by(clock, coverage, at))},"
-        f'"closed_hours_ms":{closed},"reopen_count":{fold.reopened},'
-        f'"objective":{"null" if objective is None else _json(objective)},'
-        f'"replaces":{replaces},'
-        f'"reported":{_json(fold.attributes.get("reported"))}'
+        f",{figures(clock, judge, decided.cycle, measure(clock, coverage, at), clock.due)}"
+        f',"outcome":"{decided.outcome}","finality":"{decided.finality}"{reached(clock)}'
+        f',"decided_at":{json_instant(now)},"implied":{"true" if clock.implied else "false"}'
+        f',"unverified_actor":{"true" if clock.unverified else "false"}'
+        f"{paused(clock, coverage, at)}"
+        f',"closed_hours_ms":{closed},"reopen_count":{fold.reopened}'
+        f',"objective":{"null" if objective is None else _json(objective)}'
+        f',"replaces":{replaces},"reported":{_json(fold.attributes.get("reported"))}}}'
     )
-    headers = ce_headers("sla.outcome.v1", decided.id, key.rpartition("/")[0], at)
-    return joined(about(key, fold), members), headers
+    tenant, source, ticket = split_key(key)
+    headers = ce_headers("sla.outcome.v1", decided.id, f"{tenant}/{source}", at)
+    return joined(about(tenant, source, ticket, fold), members), headers
 
 
 def clocks(

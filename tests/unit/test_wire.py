@@ -69,3 +69,13 @@ def test_headers_say_what_where_and_when() -> None:
             ("content-type", b"application/json"),
         ]
     )
+
+
+def test_an_outcome_comes_from_its_source(published: list[Message]) -> None:
+    """A slash in the ticket's id is the ticket's."""
+    desk = Desk(book(policy(resolution="PT4H")))
+    desk.say("2026-03-02 09:00", "created", state="new", ticket="a/b")
+    desk.say("2026-03-02 10:00", state="resolved", actor=AGENT, ticket="a/b")
+    outcomes = [dict(each.headers) for each in published if each.output == "outcomes"]
+
+    assert [each["ce_source"] for each in outcomes] == [b"/slastream/acme/desk"]
