@@ -64,7 +64,7 @@ def joined(head: bytes, members: str) -> bytes:
 class Judge:
     """What judges a clock: most often the same as the clock before."""
 
-    __slots__ = ("book", "calendar", "coverage", "members", "options", "policy")
+    __slots__ = ("book", "calendar", "coverage", "names", "options", "policy")
 
     def __init__(self, clock: Clock, books: TenantBooks) -> None:
         self.policy = clock.policy
@@ -72,10 +72,7 @@ class Judge:
         self.calendar = clock.calendar
         self.coverage = books.coverage(clock.calendar)
         self.options = books.options_of(clock)
-        self.members = (
-            f'"policy":{named(self.policy)},"book":{named(self.book)},'
-            f'"calendar":{quoted(self.calendar)}'
-        )
+        self.names = names(clock)
 
     def judges(self, clock: Clock) -> bool:
         """Return whether it judges this clock too."""
@@ -105,7 +102,7 @@ def face(
         level = books.steps_for(clock)[clock.step].text
         next_level = f'{{"level":{quoted(level)},"at":{json_instant(ahead)}}}'
     return (
-        f"{{{figures(clock, judge, clock.cycle, measure(clock, coverage, at), clock.due)}"
+        f"{{{figures(clock, judge.names, clock.cycle, measure(clock, coverage, at), clock.due)}"
         f'{_PHASES[clock.phase]}"verdict":"{verdict_of(clock)}","outcome":"{outcome_of(clock)}"'
         f"{reached(clock)}{paused(clock, coverage, at)}"
         f',"waiting_on":{named(clock.paused_on)},"next":{next_level}'
@@ -113,15 +110,23 @@ def face(
     )
 
 
-def figures(clock: Clock, judge: Judge, cycle: int, elapsed: Millis, due: Instant | None) -> str:
-    """Return who judges a clock, its target, and what has passed of it."""
+def names(clock: Clock) -> str:
+    """Return by what a clock is judged; no policy, or no book, is none."""
+    return (
+        f'"policy":{named(clock.policy)},"book":{named(clock.book)}'
+        f',"calendar":{quoted(clock.calendar)}'
+    )
+
+
+def figures(clock: Clock, judged_by: str, cycle: int, elapsed: Millis, due: Instant | None) -> str:
+    """Return by what a clock is judged, its target, and what has passed of it."""
     target = clock.target
     if target is None:
         promised, remaining = "null", "null"
     else:
         promised, remaining = str(target), str(target - elapsed)
     return (
-        f"{_HEADS[clock.indicator]}{cycle},{judge.members}"
+        f"{_HEADS[clock.indicator]}{cycle},{judged_by}"
         f',"target_ms":{promised},"elapsed_ms":{elapsed},"remaining_ms":{remaining}'
         f',"started_at":{json_instant(clock.started)},"due":{when(due)}'
     )

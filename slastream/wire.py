@@ -28,6 +28,7 @@ from slastream.snapshot import (
     figures,
     joined,
     ledger_rows,
+    names,
     paused,
     quoted,
     reached,
@@ -115,7 +116,7 @@ def dumps(value: object) -> bytes:
 
 
 def _json(value: object) -> str:
-    return _encoder.encode(value).decode()
+    return "null" if value is None else _encoder.encode(value).decode()
 
 
 def about(tenant: str, source: str, ticket: str, fold: Fold) -> bytes:
@@ -146,7 +147,7 @@ def alert(
     cycle = clock.cycle if before is None else before.cycle
     late = now - at > LATE_AFTER + judge.options.grace
     members = (
-        f",{figures(clock, judge, cycle, ledger.counted_in(rows), due)}"
+        f",{figures(clock, judge.names, cycle, ledger.counted_in(rows), due)}"
         f',"threshold":{quoted(notice.text)}'
         f',"severity":"{"warning" if notice.kind == AT_RISK else "critical"}"'
         f',"reached_at":{when(passed)},"detected_at":{json_instant(now)}'
@@ -197,20 +198,19 @@ def outcome(
     """Return value and headers of an outcome."""
     clock = decided.clock
     at = clock.reached if clock.reached is not None else now
-    judge = Judge(clock, books)
-    coverage = judge.coverage
+    coverage = books.coverage(clock.calendar)
     policy = books.policy_of(clock)
     objective = None if policy is None else policy.objective.get(_KINDS[clock.indicator])
     closed = max(0, at - clock.started - coverage.measure(clock.started, at))
     replaces = "null" if decided.replaces is None else f'"{decided.replaces}"'
     members = (
-        f",{figures(clock, judge, decided.cycle, measure(clock, coverage, at), clock.due)}"
+        f",{figures(clock, names(clock), decided.cycle, measure(clock, coverage, at), clock.due)}"
         f',"outcome":"{decided.outcome}","finality":"{decided.finality}"{reached(clock)}'
         f',"decided_at":{json_instant(now)},"implied":{"true" if clock.implied else "false"}'
         f',"unverified_actor":{"true" if clock.unverified else "false"}'
         f"{paused(clock, coverage, at)}"
         f',"closed_hours_ms":{closed},"reopen_count":{fold.reopened}'
-        f',"objective":{"null" if objective is None else _json(objective)}'
+        f',"objective":{_json(objective)}'
         f',"replaces":{replaces},"reported":{_json(fold.attributes.get("reported"))}}}'
     )
     tenant, source, ticket = split_key(key)
