@@ -48,11 +48,12 @@ def snapshot(
         )
     )  # fmt: skip
     faces: list[str] = []
+    written = Written()
     judge: Judge | None = None
     for clock in fold.clocks:
         if judge is None or not judge.judges(clock):
             judge = Judge(clock, books)
-        faces.append(face(fold, clock, judge, announced, now, books))
+        faces.append(face(fold, clock, judge, written, announced, now, books))
     return joined(head, f',"clocks":[{",".join(faces)}]}}')
 
 
@@ -83,10 +84,21 @@ class Judge:
         )
 
 
+class Written:
+    """The rows of the clock before, as they were written: most often those of the next begin alike."""
+
+    __slots__ = ("rows", "texts")
+
+    def __init__(self) -> None:
+        self.rows: list[ledger.Row] = []
+        self.texts: list[str] = []
+
+
 def face(
     fold: Fold,
     clock: Clock,
     judge: Judge,
+    written: Written,
     announced: list[Announced],
     now: Instant,
     books: TenantBooks,
@@ -106,7 +118,7 @@ def face(
         f'{_PHASES[clock.phase]}"verdict":"{verdict_of(clock)}","outcome":"{outcome_of(clock)}"'
         f"{reached(clock)}{paused(clock, coverage, at)}"
         f',"waiting_on":{named(clock.paused_on)},"next":{next_level}'
-        f',"alerts":[{sent(clock, announced)}],"ledger":[{ledger_rows(rows, LEDGER_ROWS)}]}}'
+        f',"alerts":[{sent(clock, announced)}],"ledger":[{ledger_rows(rows, LEDGER_ROWS, written)}]}}'
     )
 
 
@@ -173,24 +185,36 @@ def sent(clock: Clock, announced: list[Announced]) -> str:
     return ",".join(parts)
 
 
-def ledger_rows(rows: list[ledger.Row], most: int) -> str:
+def ledger_rows(rows: list[ledger.Row], most: int, written: Written) -> str:
     """Return the last rows; the earlier ones are summed into one, so that the sum stays exact."""
     if len(rows) > most:
         rows = [_summed(rows[: 1 - most]), *rows[1 - most :]]
-    parts: list[str] = []
-    end: Instant = -1
-    until = ""
-    for row in rows:
-        # A row begins where the last one ended.
-        since = until if row.start == end else json_instant(row.start)
-        end = row.end
-        until = json_instant(end)
-        waited = f',"waiting_on":{quoted(row.on)},"waited_ms":{row.waited}' if row.on else ""
-        parts.append(
-            f'{{"from":{since},"to":{until},"state":"{row.state}",'
-            f'"counted_ms":{row.counted}{waited}}}'
-        )
-    return ",".join(parts)
+    before, known = written.rows, written.texts
+    texts: list[str] = []
+    for i, row in enumerate(rows):
+        same = i < len(before) and _same(before[i], row)
+        texts.append(known[i] if same else _row(row))
+    written.rows, written.texts = rows, texts
+    return ",".join(texts)
+
+
+def _same(one: ledger.Row, other: ledger.Row) -> bool:
+    return (
+        one.start == other.start
+        and one.end == other.end
+        and one.counted == other.counted
+        and one.waited == other.waited
+        and one.state == other.state
+        and one.on == other.on
+    )
+
+
+def _row(row: ledger.Row) -> str:
+    waited = f',"waiting_on":{quoted(row.on)},"waited_ms":{row.waited}' if row.on else ""
+    return (
+        f'{{"from":{json_instant(row.start)},"to":{json_instant(row.end)},"state":"{row.state}"'
+        f',"counted_ms":{row.counted}{waited}}}'
+    )
 
 
 def _summed(rows: list[ledger.Row]) -> ledger.Row:

@@ -25,6 +25,7 @@ from slastream.faces import About
 from slastream.snapshot import (
     REMEMBERED,
     Judge,
+    Written,
     figures,
     joined,
     ledger_rows,
@@ -153,7 +154,7 @@ def alert(
         f',"reached_at":{when(passed)},"detected_at":{json_instant(now)}'
         f',"late":{"true" if late else "false"}'
         f',"dedup_key":{_json(dedup_key(key, clock.indicator, cycle, notice.kind))}'
-        f',"because":[{ledger_rows(rows, BECAUSE_ROWS)}]{_why(notice)}}}'
+        f',"because":[{ledger_rows(rows, BECAUSE_ROWS, Written())}]{_why(notice)}}}'
     )
     headers = ce_headers(f"sla.{notice.type}.v1", notice.id, key.rpartition("/")[0], at)
     tenant, source, ticket = split_key(key)

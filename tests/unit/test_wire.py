@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 from slastream.core.instant import MINUTE
+from slastream.core.ledger import Row
 from slastream.engine.effects import Message
+from slastream.snapshot import Written, ledger_rows
 from slastream.wire import ce_headers
 from tests.support import desk as support
 from tests.support.desk import AGENT, Desk, book, options, policy
@@ -79,3 +81,44 @@ def test_an_outcome_comes_from_its_source(published: list[Message]) -> None:
     outcomes = [dict(each.headers) for each in published if each.output == "outcomes"]
 
     assert [each["ce_source"] for each in outcomes] == [b"/slastream/acme/desk"]
+
+
+def test_a_row_that_differs_is_written_anew() -> None:
+    """Of the rows of the clock before, only those that say the same in every member are taken over."""
+    first = [Row(0, 1, "new", "", 1, 0), Row(1, 2, "waiting", "client", 0, 1)]
+    told = '{"from":"%s","to":"%s","state":"%s","counted_ms":%d%s}'
+    zero, one, two, three = (f"1970-01-01T00:00:00.00{n}Z" for n in range(4))
+    waited = ',"waiting_on":"%s","waited_ms":%d'
+    for second, text in [
+        (
+            Row(1, 2, "waiting", "client", 0, 1),
+            told % (one, two, "waiting", 0, waited % ("client", 1)),
+        ),
+        (
+            Row(0, 2, "waiting", "client", 0, 1),
+            told % (zero, two, "waiting", 0, waited % ("client", 1)),
+        ),
+        (
+            Row(1, 3, "waiting", "client", 0, 1),
+            told % (one, three, "waiting", 0, waited % ("client", 1)),
+        ),
+        (Row(1, 2, "new", "client", 0, 1), told % (one, two, "new", 0, waited % ("client", 1))),
+        (
+            Row(1, 2, "waiting", "vendor", 0, 1),
+            told % (one, two, "waiting", 0, waited % ("vendor", 1)),
+        ),
+        (
+            Row(1, 2, "waiting", "client", 1, 1),
+            told % (one, two, "waiting", 1, waited % ("client", 1)),
+        ),
+        (
+            Row(1, 2, "waiting", "client", 0, 0),
+            told % (one, two, "waiting", 0, waited % ("client", 0)),
+        ),
+    ]:
+        written = Written()
+        ledger_rows(first, 50, written)
+
+        assert ledger_rows([first[0], second], 50, written) == (
+            told % (zero, one, "new", 1, "") + "," + text
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from slastream.core.ledger import Row
-from slastream.snapshot import ledger_rows
+from slastream.snapshot import Written, ledger_rows
 from tests.support.desk import AGENT, Desk, book, policy
 
 
@@ -43,7 +43,7 @@ def test_the_rows_of_an_alert_sum_to_its_elapsed_time() -> None:
 def test_many_rows_are_summed_into_the_first() -> None:
     """A long life is cut to the last rows, and still sums exactly."""
     rows = [Row(n, n + 1, "new" if n % 2 else "waiting", "", n, 0) for n in range(100)]
-    short = json.loads(f"[{ledger_rows(rows, 12)}]")
+    short = json.loads(f"[{ledger_rows(rows, 12, Written())}]")
 
     assert len(short) == 12
     assert short[0]["state"] == "earlier"
