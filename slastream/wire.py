@@ -97,8 +97,8 @@ def ce_headers(kind: str, id_: str, source: str, time: Instant) -> Headers:
 
 def erasure(key: bytes, id_: str, now: Instant) -> Headers:
     """Return the headers of the journal's tombstone that erases a ticket (or a note of the partition)."""
-    source = key.rpartition(b"/")[0].decode("utf-8", "replace")
-    return ce_headers(ERASED, id_, source, now)
+    parts = key.decode("utf-8", "replace").split("/", 2)
+    return ce_headers(ERASED, id_, "/".join(parts[:2]), now)
 
 
 def is_erasure(headers: Sequence[tuple[str, bytes]]) -> bool:
@@ -156,8 +156,8 @@ def alert(
         f',"dedup_key":{_json(dedup_key(key, clock.indicator, cycle, notice.kind))}'
         f',"because":[{ledger_rows(rows, BECAUSE_ROWS, Written())}]{_why(notice)}}}'
     )
-    headers = ce_headers(f"sla.{notice.type}.v1", notice.id, key.rpartition("/")[0], at)
     tenant, source, ticket = split_key(key)
+    headers = ce_headers(f"sla.{notice.type}.v1", notice.id, f"{tenant}/{source}", at)
     return joined(about(tenant, source, ticket, fold), members), headers
 
 
@@ -223,6 +223,6 @@ def clocks(
     key: str, fold: Fold, announced: list[Announced], now: Instant, books: TenantBooks
 ) -> tuple[bytes, Headers]:
     """Return value and headers of a ticket's snapshot on the clocks topic."""
-    source = key.rpartition("/")[0]
-    headers = ce_headers("clocks.v1", f"{key}@{now}", source, now)
+    tenant, source, _ = split_key(key)
+    headers = ce_headers("clocks.v1", f"{key}@{now}", f"{tenant}/{source}", now)
     return snapshot(key, fold, announced, now, books), headers

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from hashlib import blake2b
 from operator import attrgetter
+from struct import Struct
 from typing import Any, Final
 
 import msgspec
@@ -63,6 +64,7 @@ SKEW_TOLERANCE: Final[Millis] = 60_000
 """How far an event may lie before the broker's append time before it is clamped (D39)."""
 
 
+_U64: Final = Struct(">Q")
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(list[list[Any]])
 
@@ -186,31 +188,29 @@ def unpacked(values: list[Any]) -> Fact:
 
 def id_hash(text: str) -> int:
     """Return the 63-bit digest under which a row remembers an event id."""
-    return (
-        int.from_bytes(
-            blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big"
-        )
-        >> 1
-    )
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    number: int = _U64.unpack(digest)[0]
+    return number >> 1
 
 
 def told_by(event: Event) -> dict[str, Any]:
     """Return the attributes that an event states: absent ones are missing, cleared ones None."""
     told: dict[str, Any] = {}
+    unset = UNSET
     values = _told(event)
     if values != _NOTHING:
         for place, value in enumerate(values):
-            if value is not UNSET:
+            if value is not unset:
                 told[TOLD[place]] = value
-    if event.attributes is not UNSET:
+    if event.attributes is not unset:
         for name, value in event.attributes.items():
             if value is None or isinstance(value, str):
                 told["attributes." + name] = value
             elif isinstance(value, (int, float, bool)):
                 told["attributes." + name] = str(value)
-    if event.reported is not UNSET:
+    if event.reported is not unset:
         told["reported"] = event.reported
-    if event.absorbed is not UNSET:
+    if event.absorbed is not unset:
         told["absorbed"] = event.absorbed
     if event.merged_into is not None:
         told["merged_into"] = event.merged_into

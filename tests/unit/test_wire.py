@@ -9,7 +9,7 @@ from slastream.core.instant import MINUTE
 from slastream.core.ledger import Row
 from slastream.engine.effects import Message
 from slastream.snapshot import Written, ledger_rows
-from slastream.wire import ce_headers
+from slastream.wire import ce_headers, erasure
 from tests.support import desk as support
 from tests.support.desk import AGENT, Desk, book, options, policy
 
@@ -73,14 +73,15 @@ def test_headers_say_what_where_and_when() -> None:
     )
 
 
-def test_an_outcome_comes_from_its_source(published: list[Message]) -> None:
+def test_what_is_published_comes_from_its_source(published: list[Message]) -> None:
     """A slash in the ticket's id is the ticket's."""
     desk = Desk(book(policy(resolution="PT4H")))
-    desk.say("2026-03-02 09:00", "created", state="new", ticket="a/b")
-    desk.say("2026-03-02 10:00", state="resolved", actor=AGENT, ticket="a/b")
-    outcomes = [dict(each.headers) for each in published if each.output == "outcomes"]
+    desk.say("2026-03-02 09:00", "created", state="new", ticket="a/b").until("2026-03-02 15:00")
+    desk.say("2026-03-02 16:00", state="resolved", actor=AGENT, ticket="a/b")
+    sources = {(each.output, dict(each.headers)["ce_source"]) for each in published}
 
-    assert [each["ce_source"] for each in outcomes] == [b"/slastream/acme/desk"]
+    assert sources == {(name, b"/slastream/acme/desk") for name in ("alerts", "outcomes", "clocks")}
+    assert ("ce_source", b"/slastream/acme/desk") in erasure(b"acme/desk/a/b", "id", 0)
 
 
 def test_a_row_that_differs_is_written_anew() -> None:
