@@ -10,10 +10,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter as Tally
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-import msgspec
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -28,8 +27,8 @@ from prometheus_client import (
 
 from slastream import __version__
 from slastream.core.books import Books
+from slastream.core.instant import Millis
 from slastream.engine.effects import Effects
-from slastream.observe import published
 from slastream.observe.labels import OTHER, Allowed, Bounded
 from slastream.observe.owned import Told, WorkerCollector
 
@@ -77,17 +76,17 @@ COUNTERS: dict[str, Counter] = {
     "erased": _counter("erasures", "Tickets erased on request.", "source"),
     "suppressed": _counter("suppressed_events", "Events of erased tickets, dropped.", "source"),
     "held": _counter("holds", "Times that a ticket began to wait for a book."),
-}
+    "decisions": _counter(
+        "decisions",
+        "Promises decided: met when the milestone was reached in time, missed when a breach was announced.",
+        "tenant", "client", "policy", "indicator", "outcome",
+    ),
+    "implied": _counter(
+        "implied_milestones", "Milestones inferred from a later status.", "source", "indicator"
+    ),
+}  # fmt: skip
 """The names under which the engine counts in `Effects.counts`."""
 
-DECISIONS = _counter(
-    "decisions",
-    "Promises decided: met when the milestone was reached in time, missed when a breach was announced.",
-    "tenant", "client", "policy", "indicator", "outcome",
-)  # fmt: skip
-IMPLIED = _counter(
-    "implied_milestones", "Milestones inferred from a later status.", "source", "indicator"
-)
 ELAPSED = _histogram(
     "elapsed_ratio",
     "Elapsed time over target when a milestone was reached.",
@@ -132,8 +131,7 @@ _clients = Allowed()
 _promised: dict[str, str] = {}
 _unknown: Tally[str] = Tally()
 _counted: dict[tuple[str, ...], Counter] = {}
-_decisions: dict[tuple[str | None, ...], Counter] = {}
-_ratios: dict[tuple[str, str], Histogram] = {}
+_histograms: dict[tuple[str, str], Histogram] = {}
 
 
 def allow_clients(names: Iterable[str]) -> Allowed:
@@ -141,7 +139,7 @@ def allow_clients(names: Iterable[str]) -> Allowed:
     global _clients
     _clients = Allowed([name.strip() for name in names if name.strip()])
     _promised.clear()
-    _decisions.clear()
+    _counted.clear()
     return _clients
 
 
@@ -161,11 +159,8 @@ def record(partition: int, effects: Effects, seconds: float, records: int = 0) -
         counter = _counted.get(told) or _find(told)
         if counter is not None:
             counter.inc(count)
-    if effects.messages or effects.delays:
-        try:
-            _published(effects)
-        except msgspec.DecodeError as error:
-            log.warning("a message that was published is not counted: %s", error)
+    _delays(effects.delays)
+    _ratios(effects.ratios)
     TRANSACTION.observe(seconds)
     if records:
         RECORDS.labels(str(partition)).inc(records)
@@ -193,65 +188,36 @@ def _keep(cache: dict[Any, M], told: Any, metric: M) -> M:
     return metric
 
 
-def _published(effects: Effects) -> None:
-    """Count what was published by the client and policy it concerns."""
-    keys = []
-    for key, told in published.read(effects.messages):
-        if isinstance(told, published.Decided):
-            if told.first:
-                _decided(told)
-            continue
-        keys.append(key)
-        if told is not None and told.threshold == "breach":
-            _decision(told, "missed").inc()
-    _delays(effects, keys)
-
-
-def _decided(told: published.Decided) -> None:
-    if told.outcome == "met":
-        _decision(told, "met").inc()
-    if told.target_ms:
-        _elapsed(told).observe(told.elapsed_ms / told.target_ms)
-    if told.implied:
-        IMPLIED.labels(_labels["source"](told.source), told.indicator).inc()
-
-
-def _delays(effects: Effects, keys: Sequence[bytes]) -> None:
+def _delays(delays: Sequence[tuple[str, Millis, bytes]]) -> None:
     """Note how late alerts were detected, each kind's latest with its ticket as exemplar."""
-    named = len(keys) == len(effects.delays)
     worst: dict[str, int] = {}
-    for n, (kind, delay) in enumerate(effects.delays):
-        if kind not in worst or delay > effects.delays[worst[kind]][1]:
+    for n, (kind, delay, _) in enumerate(delays):
+        if kind not in worst or delay > delays[worst[kind]][1]:
             worst[kind] = n
     histograms = {kind: DETECTION_DELAY.labels(kind) for kind in worst}
-    for n, (kind, delay) in enumerate(effects.delays):
+    for n, (kind, delay, key) in enumerate(delays):
         exemplar = None
-        if named and worst[kind] == n:
-            exemplar = {"ticket": keys[n].decode("utf-8", "replace")[:100]}
+        if worst[kind] == n:
+            exemplar = {"ticket": key.decode("utf-8", "replace")[:100]}
         histograms[kind].observe(max(0, delay) / 1000, exemplar)
 
 
-def _decision(what: published.Breach | published.Decided, outcome: str) -> Counter:
-    told = (what.tenant, what.client, what.policy, what.indicator, outcome)
-    found = _decisions.get(told)
-    if found is None:
-        tenant, policy = _labels["tenant"](what.tenant), _labels["policy"](what.policy)
-        labels = (tenant, _clients(what.client), policy, what.indicator, outcome)
-        found = _keep(_decisions, told, DECISIONS.labels(*labels))
-    return found
-
-
-def _elapsed(what: published.Decided) -> Histogram:
-    told = (what.tenant, what.indicator)
-    found = _ratios.get(told)
-    if found is None:
-        tenant = _labels["tenant"](what.tenant)
-        found = _keep(_ratios, told, ELAPSED.labels(tenant, what.indicator))
-    return found
+def _ratios(ratios: Sequence[tuple[str, str, float]]) -> None:
+    """Note how much of its target each milestone took."""
+    for tenant, indicator, ratio in ratios:
+        histogram = _histograms.get((tenant, indicator))
+        if histogram is None:
+            found = ELAPSED.labels(_labels["tenant"](tenant), indicator)
+            histogram = _keep(_histograms, (tenant, indicator), found)
+        histogram.observe(ratio)
 
 
 def _bounded(names: Sequence[str], values: Sequence[str]) -> list[str]:
-    return [_labels.get(name, _as_it_is)(value) for name, value in zip(names, values, strict=True)]
+    return [_bound(name)(value) for name, value in zip(names, values, strict=True)]
+
+
+def _bound(name: str) -> Callable[[str], str]:
+    return _clients if name == "client" else _labels.get(name, _as_it_is)
 
 
 def ingested(source: str, events: int, delay: float) -> None:
@@ -284,7 +250,7 @@ def promise(books: Books) -> None:
             for indicator in policy.targets:
                 for client in (*sorted(_clients.values), OTHER):
                     for outcome in ("met", "missed"):
-                        DECISIONS.labels(
+                        COUNTERS["decisions"].labels(
                             _labels["tenant"](tenant), client, _labels["policy"](policy.name),
                             indicator.label, outcome,
                         )  # fmt: skip

@@ -50,8 +50,10 @@ class Effects:
     """Notes for the store alone, written beside the rows; losing them costs work, never truth."""
     counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """Metric increments: (metric, *label values) -> n. Known metrics are in `slastream.metrics`."""
-    delays: list[tuple[str, Millis]] = field(default_factory=list)
-    """Detection delays in milliseconds, with the kind of alert."""
+    delays: list[tuple[str, Millis, bytes]] = field(default_factory=list)
+    """Of each alert that was detected: its kind, how late in milliseconds, its ticket's key."""
+    ratios: list[tuple[str, str, float]] = field(default_factory=list)
+    """Of each milestone with a target: tenant, indicator, elapsed time over target."""
     standings: dict[bytes, Change] = field(default_factory=dict)
     """Rows that gauges count otherwise than before this step (`slastream.engine.census`)."""
     more: bool = False

@@ -14,6 +14,7 @@ from slastream.core.instant import Instant
 from slastream.core.key import split_key
 from slastream.core.policy import Indicator
 from slastream.core.shapes import Decided, Fold, Notice, Row
+from slastream.engine.decisions import count_notice, count_outcome
 from slastream.engine.effects import Effects, Message, Output, Record
 
 _INDICATORS: Final = tuple(indicator.label for indicator in Indicator)
@@ -43,8 +44,7 @@ def publish_notices(
         priority = fold.attributes.get("priority") or ""
         indicator = _INDICATORS[notice.clock.indicator]
         effects.counts["alerts", tenant, source, indicator, priority, notice.type, notice.text] += 1
-        if notice.type in ("at_risk", "breached") and notice.hit is not None:
-            effects.delays.append((notice.type, now - notice.hit.at))
+        count_notice(effects, key, tenant, fold, notice, now)
 
 
 def publish_decided(
@@ -66,6 +66,7 @@ def publish_decided(
         effects.counts[
             "outcomes", tenant, source, indicator, priority, decided.outcome, decided.finality
         ] += 1
+        count_outcome(effects, tenant, source, fold, decided, now, books)
 
 
 def publish_clocks(

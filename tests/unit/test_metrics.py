@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-import orjson
 import pytest
 
 from slastream import metrics
 from slastream.core.books import Books
-from slastream.engine.effects import Effects, Message
+from slastream.engine.effects import Effects
 from slastream.observe.census import Census
 from slastream.observe.labels import Allowed, Bounded
 from slastream.observe.owned import Owned, Told
@@ -35,7 +34,7 @@ def test_a_step_is_counted() -> None:
         "type": "breached", "threshold": "breach",
     }  # fmt: skip
     counts = Counter({("alerts", *labels.values()): 3, ("duplicates", "cw"): 2})
-    metrics.record(7, Effects(counts=counts, delays=[("breached", 40)]), 0.012, 500)
+    metrics.record(7, Effects(counts=counts, delays=[("breached", 40, b"t1/cw/1")]), 0.012, 500)
 
     assert value("alerts_total", **labels) == 3
     assert value("duplicates_total", source="cw") == 2
@@ -51,73 +50,65 @@ def test_an_unknown_count_is_said_and_harms_nobody(caplog: pytest.LogCaptureFixt
     assert "nonsense" in caplog.text
 
 
-def message(output: str, kind: str, **more: object) -> Message:
-    told = {
-        "tenant": "t2", "source": "cw", "ticket": "1", "client": "big", "policy": "gold",
-        "indicator": "resolution", "threshold": "breach", "finality": "provisional",
-        "outcome": "met", "target_ms": 1000, "elapsed_ms": 1500, "implied": False,
-        "replaces": None, **more,
-    }  # fmt: skip
-    headers = [("ce_specversion", b"1.0"), ("ce_type", f"io.slastream.sla.{kind}.v1".encode())]
-    return Message(output, b"t2/cw/1", orjson.dumps(told), headers)  # type: ignore[arg-type]
-
-
 def decided(**labels: str) -> float:
     told = {"tenant": "t2", "client": "big", "policy": "gold", "indicator": "resolution"}
     return value("decisions_total", **told | labels)
 
 
-def test_a_breach_is_decided_when_it_is_announced_and_once() -> None:
-    """A missed promise counts at its breach, not again at a reminder or when the ticket ends."""
-    metrics.record(0, Effects(messages=[
-        message("alerts", "at_risk", threshold="75%"),
-        message("alerts", "breached"),
-        message("alerts", "breached", threshold="+1h"),
-        message("alerts", "cleared"),
-        message("outcomes", "outcome", outcome="missed"),
-    ]), 0.0)  # fmt: skip
+def test_decisions_are_counted_by_client_and_policy() -> None:
+    """A promise that was decided is on the page by whose it was; one without a policy is `none`."""
+    met, missed = (
+        ("decisions", "t2", "big", "gold", "resolution"),
+        ("decisions", "t2", "", "", "plan"),
+    )
+    metrics.record(0, Effects(counts=Counter({(*met, "met"): 2, (*missed, "missed"): 1})), 0.0)
 
-    assert decided(outcome="missed") == 1
-
-
-def test_a_promise_kept_is_decided_once() -> None:
-    """What follows the first outcome of a milestone, as final or as retracted, counts no more."""
-    metrics.record(0, Effects(messages=[
-        message("outcomes", "outcome", indicator="plan", implied=True),
-        message("outcomes", "outcome", indicator="plan", replaces="a", finality="final"),
-        message("outcomes", "outcome", indicator="plan", replaces="a", finality="retracted"),
-    ]), 0.0)  # fmt: skip
-
-    assert decided(indicator="plan", outcome="met") == 1
-    assert value("elapsed_ratio_sum", tenant="t2", indicator="plan") == pytest.approx(1.5)
-    assert value("implied_milestones_total", source="cw", indicator="plan") == 1
+    assert decided(outcome="met") == 2
+    assert decided(outcome="missed", client="none", policy="none", indicator="plan") == 1
 
 
 def test_a_client_that_is_not_listed_is_other() -> None:
     """A desk with a thousand clients has as many series as it lists clients, and one more."""
     for client in ("small", "smaller"):
-        metrics.record(0, Effects(messages=[message("alerts", "breached", client=client)]), 0.0)
+        told = ("decisions", "t2", client, "gold", "resolution", "missed")
+        metrics.record(0, Effects(counts=Counter({told: 1})), 0.0)
 
     assert decided(outcome="missed", client="other") == 2
 
 
+def test_a_client_that_is_listed_anew_has_a_label_of_its_own() -> None:
+    """Another list holds for what is counted from then on."""
+    told = ("decisions", "t2", "new", "gold", "resolution", "missed")
+    metrics.record(0, Effects(counts=Counter({told: 1})), 0.0)
+    metrics.allow_clients(["new"])
+    metrics.record(0, Effects(counts=Counter({told: 1})), 0.0)
+
+    assert decided(outcome="missed", client="new") == 1
+
+
+def test_the_share_of_a_target_that_a_milestone_took_is_on_the_page() -> None:
+    """Each milestone with a target is observed, by tenant and indicator."""
+    metrics.record(0, Effects(ratios=[("t2", "plan", 1.5), ("t2", "plan", 0.2)]), 0.0)
+
+    assert value("elapsed_ratio_sum", tenant="t2", indicator="plan") == pytest.approx(1.7)
+    assert value("elapsed_ratio_bucket", tenant="t2", indicator="plan", le="1.0") == 1
+
+
 def test_delays_carry_their_ticket_as_an_exemplar() -> None:
-    """OpenMetrics names the ticket of a slow detection; the plain format has no place for it."""
-    effects = Effects(messages=[message("alerts", "breached")], delays=[("breached", 3_000)])
-    metrics.record(0, effects, 0.0)
+    """OpenMetrics names the ticket of the slowest detection; the plain format has no place for it."""
+    delays = [
+        ("breached", 2_600, b"t2/cw/2"),
+        ("breached", 3_000, b"t2/cw/1"),
+        ("at_risk", 1, b"x"),
+    ]
+    metrics.record(0, Effects(delays=delays), 0.0)
     body, content_type = metrics.page("application/openmetrics-text; version=1.0.0")
 
     assert content_type.startswith("application/openmetrics-text")
     assert b'# {ticket="t2/cw/1"} 3.0' in body
+    assert b"t2/cw/2" not in body
     assert metrics.page()[1].startswith("text/plain")
     assert b'ticket="' not in metrics.page()[0]
-
-
-def test_a_value_that_cannot_be_read_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """What was committed is committed: a message that metrics cannot read is said, once a step."""
-    metrics.record(0, Effects(messages=[Message("outcomes", b"k", b"{", [])]), 0.25)
-
-    assert "not counted" in caplog.text
 
 
 def test_labels_end() -> None:
