@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
-from typing import Any
+from collections import defaultdict, deque
 
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -286,11 +285,7 @@ class Actor:
         last = self._at + len(fetched) >= len(batch.records)
         position = batch.end if last else fetched[-1].offset + 1
         skip = self.position
-        records = [
-            Record(r.offset, r.timestamp, r.key, r.value, r.headers)
-            for r in fetched
-            if r.offset >= skip and r.key != HEARTBEAT
-        ]
+        records = [r for r in fetched if r.offset >= skip and r.key != HEARTBEAT]
         epoch = self._epoch
         if records:
             assert self._engine is not None
@@ -306,15 +301,16 @@ class Actor:
             self._inbox.popleft().done()
         return True
 
-    def _hear(self, fetched: list[Any]) -> None:
+    def _hear(self, fetched: list[Record]) -> None:
         """Move the partition's time on to that of the log.
 
         Simulated records of one moment come in any order, so only a heartbeat, which is written
         behind all of them, says that a simulated time is over.
         """
-        exact = isinstance(self.post.clock, LogClock)
-        times = [r.timestamp for r in fetched if r.key == HEARTBEAT or not exact]
-        self.time = max([self.time, *times[-1:]])
+        heard = fetched[-1:]
+        if isinstance(self.post.clock, LogClock):
+            heard = [record for record in fetched if record.key == HEARTBEAT][-1:]
+        self.time = max([self.time, *(record.log_time for record in heard)])
 
     async def _fire(self) -> bool:
         """Fire what is due, `fires` tickets at the most; returns whether anything was."""
@@ -383,12 +379,8 @@ class Actor:
         assert self._store is not None
         started = time.perf_counter()
         reached = Position(position, self._position.lineage, post.cluster)
-        records: dict[TopicPartition, list[Item]] = {}
-        for output, key, value, headers in effects.messages:
-            records.setdefault(post.output(output), []).append(Item(key, value, headers))
-        state: list[Item] = [Item(key, row, []) for key, row in effects.rows.items()]
-        state.append(Item(POSITION, reached.encode(), []))
-        records[post.output("state")] = state
+        records = {post.output(short): items for short, items in _items(effects).items()}
+        records[post.output("state")].append(Item(POSITION, reached.encode(), []))
         offsets = None
         if time.monotonic() - self._group_at > OFFSETS_EVERY:
             offsets = {TopicPartition(*post.tp): position}
@@ -424,6 +416,17 @@ class Actor:
         if self._transactions is not None and self._group_offset != self.position:
             self._group_at = 0.0
             await self._commit(Effects(), self.position)
+
+
+def _items(effects: Effects) -> dict[str, list[Item]]:
+    """Return what a step publishes by the short name of its topic, the state last."""
+    # Past the named tuple's own constructor, which is a Python function, more than once an event.
+    new = tuple.__new__
+    found: defaultdict[str, list[Item]] = defaultdict(list)
+    for output, key, value, headers in effects.messages:
+        found[output].append(new(Item, (key, value, headers, None)))
+    found["state"] = [new(Item, (key, row, [], None)) for key, row in effects.rows.items()]
+    return found
 
 
 def _sentence(error: BaseException) -> str:

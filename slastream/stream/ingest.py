@@ -20,6 +20,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from slastream import wire
 from slastream.core.errors import Rejected
 from slastream.core.instant import Instant
+from slastream.engine.effects import Record
 from slastream.sources import Delivery, read
 from slastream.stream.partitioner import partition_of
 from slastream.stream.transaction import Item, batches_of
@@ -96,7 +97,7 @@ class Ingest:
         for n, record in enumerate(batch.records):
             if n % CHUNK == CHUNK - 1:
                 await asyncio.sleep(0)
-            at = record.timestamp if desk.simulated else None
+            at = record.log_time if desk.simulated else None
             try:
                 for key, value, headers, occurred in self._events(source, record):
                     partition = partition_of(key, desk.journal_partitions)
@@ -105,15 +106,15 @@ class Ingest:
                     events += 1
                     delays += now - occurred
             except Rejected as error:
-                self._reject(out, record, source, error.reason, error.detail)
+                self._reject(out, batch.tp, record, error.reason, error.detail)
             except Exception as error:
                 log.exception("a delivery of %s at offset %d", batch.tp.topic, record.offset)
-                self._reject(out, record, source, "bug", f"{type(error).__name__}: {error}")
+                self._reject(out, batch.tp, record, "bug", f"{type(error).__name__}: {error}")
         if events:
             desk.on_events(source, events, delays / events / 1000)
         return out
 
-    def _events(self, source: str, record: Any) -> list[tuple[bytes, bytes, Any, int]]:
+    def _events(self, source: str, record: Record) -> list[tuple[bytes, bytes, Any, int]]:
         """Return key, value, headers and event time of what one delivery says. Raises `Rejected`."""
         headers = dict(record.headers)
         named = headers.get("sla-tenant")
@@ -125,8 +126,8 @@ class Ingest:
             key=record.key,
             value=record.value,
             headers=headers,
-            received_at=record.timestamp,
-            timezone=self._desk.zone_of(tenant, source, record.timestamp),
+            received_at=record.log_time,
+            timezone=self._desk.zone_of(tenant, source, record.log_time),
         )
         told = []
         for event in read(delivery):
@@ -147,8 +148,8 @@ class Ingest:
     def _reject(
         self,
         out: dict[TopicPartition, list[Item]],
-        record: Any,
-        source: str,
+        tp: Any,
+        record: Record,
         reason: str,
         detail: str,
     ) -> None:
@@ -159,20 +160,21 @@ class Ingest:
             *record.headers,
             ("sla-reason", reason.encode()),
             ("sla-detail", detail.encode("utf-8", "replace")[:2000]),
-            ("sla-topic", record.topic.encode()),
-            ("sla-partition", b"%d" % record.partition),
+            ("sla-topic", tp.topic.encode()),
+            ("sla-partition", b"%d" % tp.partition),
             ("sla-offset", b"%d" % record.offset),
         ]
         value = record.value
         if value is not None and len(value) > LARGEST:
             headers.append(("sla-truncated", b"%d" % len(value)))
             value = value[:LARGEST]
-        tp = TopicPartition(desk.dlq, partition)
-        out.setdefault(tp, []).append(Item(record.key, value, headers))
-        desk.on_rejected(source, reason)
+        out.setdefault(TopicPartition(desk.dlq, partition), []).append(
+            Item(record.key, value, headers)
+        )
+        desk.on_rejected(tp.topic.removeprefix(desk.raw), reason)
         log.warning(
             "%s[%d] offset %d goes to the dead letters: %s: %s",
-            record.topic, record.partition, record.offset, reason, detail[:200],
+            tp.topic, tp.partition, record.offset, reason, detail[:200],
         )  # fmt: skip
 
     async def _publish(self, out: Mapping[TopicPartition, Sequence[Item]]) -> None:

@@ -35,7 +35,7 @@ class Delivered(Protocol):
     start: int
     end: int
     epoch: int
-    records: list[Any]
+    records: list[Record]
 
     def done(self) -> None: ...
 

@@ -1,12 +1,14 @@
 """One transactional producer, and what may be known after each way in which it can fail.
 
-Knows Kafka's transactions; what the records mean, and whose they are, it may not know.
+Knows Kafka's transactions, and what aiokafka's batches are made of (`tests/contract/test_batches.py`);
+what the records mean, and whose they are, it may not know.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +22,7 @@ from aiokafka.errors import (
     OutOfOrderSequenceNumber,
     ProducerFenced,
 )
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from slastream.stream.faults import At, nowhere
 
@@ -57,16 +60,27 @@ class Uncertain(Exception):
     """The transaction may or may not have happened; only the changelog knows."""
 
 
-def batches_of(producer: AIOKafkaProducer, items: Iterable[Item]) -> Iterator[Any]:
+def batches_of(producer: AIOKafkaProducer, items: Iterable[Item]) -> Iterator[BatchBuilder]:
     """Yield record batches that hold `items` in their order."""
     batch = producer.create_batch()
+    add, count, now = batch._builder.append, 0, int(time.time() * 1000)
     for key, value, headers, at in items:
-        if batch.append(timestamp=at, key=key, value=value, headers=headers) is None:
-            yield batch
+        told = now if at is None else at
+        if add(count, told, key, value, headers) is None:
+            yield _closed(batch, count)
             batch = producer.create_batch()
-            batch.append(timestamp=at, key=key, value=value, headers=headers)
-    if batch.record_count():
-        yield batch
+            add, count = batch._builder.append, 0
+            add(count, told, key, value, headers)
+        count += 1
+    if count:
+        yield _closed(batch, count)
+
+
+def _closed(batch: BatchBuilder, count: int) -> BatchBuilder:
+    """Tell a batch how many records it was given past its own `append`."""
+    batch._relative_offset = count
+    batch.close()
+    return batch
 
 
 class Transactions:

@@ -1,8 +1,8 @@
 """Faust hands an agent one event at a time; this transport hands it the records of a whole fetch.
 
-The only file that touches private names of Faust and aiokafka. They were read in the versions
-below; `tests/contract/test_transport.py` fails loudly on others. It knows topics, partitions and
-offsets; what a record means it may not know.
+The only file that touches private names of Faust and, with `transaction`, of aiokafka. They were
+read in the versions below; `tests/contract/test_transport.py` fails loudly on others. It knows
+topics, partitions and offsets; what a record means it may not know.
 
 Faust's own offset tracker is not used: the journal's position is part of the state, and ingest
 commits for itself. A partition gives at most `DEPTH` fetches at a time, so that a slow one pauses
@@ -13,19 +13,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import aiokafka
 import faust
+from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import TP, ConsumerMessage
 
 from slastream.core.errors import Misconfigured
+from slastream.engine.effects import Record
 
 FAUST, AIOKAFKA = "0.15.3", "0.14.0"
 DEPTH = 2
@@ -50,7 +52,7 @@ class Batch:
     """Where the fetch began, which may lie before the first record's offset."""
     end: int
     """Where the next one begins."""
-    records: list[Any]
+    records: list[Record]
     epoch: int
     """Grows with each seek: a batch of an older epoch is not wanted any more."""
     consumer: BatchConsumer
@@ -76,7 +78,7 @@ class Level(NamedTuple):
 class Fetched(NamedTuple):
     """What the consumer's thread saw in one instant."""
 
-    records: dict[TP, list[Any]]
+    records: dict[TP, list[Record]]
     starts: dict[TP, int]
     levels: dict[TP, Level]
 
@@ -90,6 +92,21 @@ class BatchApp(faust.App):  # type: ignore[misc]
     """The topic whose partitions are held until their owner says where to begin."""
     on_fetched: Callable[[], None]
     """Called after each fetch, when levels may have changed."""
+
+
+class _Arrivals(OrderedDict[TopicPartition, Any]):
+    """What a fetcher has been answered: each fetch unpacks into our records, not aiokafka's."""
+
+    def __setitem__(self, tp: TopicPartition, answer: Any) -> None:
+        if isinstance(answer, FetchResult):
+            answer._partition_records._consumer_record = _record
+        super().__setitem__(tp, answer)
+
+
+def _record(tp: TopicPartition, read: Any) -> Record:
+    # Past the named tuple's own constructor, which is a Python function, for each event.
+    told = (read.offset, read.timestamp, read.key, read.value, tuple(read.headers))
+    return tuple.__new__(Record, told)
 
 
 class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -109,6 +126,8 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         timeout: Any = None,  # noqa: ASYNC109
         max_records: Any = None,
     ) -> Fetched:
+        if not isinstance(consumer._fetcher._records, _Arrivals):
+            consumer._fetcher._records = _Arrivals(consumer._fetcher._records)
         starts = {tp: state._position for tp, state in _states(consumer, active_partitions)}
         records = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
         # No await between the records and this: together they say what is still to come.
@@ -239,7 +258,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.held -= tps
         self._lost -= tps
 
-    def _message(self, tp: TP, records: list[Any], fetched: Fetched) -> ConsumerMessage:
+    def _message(self, tp: TP, records: list[Record], fetched: Fetched) -> ConsumerMessage:
         end = fetched.levels[tp].position
         batch = Batch(tp, fetched.starts[tp], end, records, self._epochs[tp], self)
         self._open[tp] += 1
@@ -247,7 +266,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             self._next[tp] = end
         first = records[0]
         return ConsumerMessage(
-            tp.topic, tp.partition, first.offset, first.timestamp / 1000, first.timestamp_type,
+            tp.topic, tp.partition, first.offset, first.log_time / 1000, None,
             None, None, batch, None, None, None, tp,
             generation_id=self.app.consumer_generation_id,
         )  # fmt: skip

@@ -9,12 +9,17 @@ from typing import Any
 import aiokafka
 import faust
 import pytest
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import TopicPartitionState
+from aiokafka.errors import CorruptRecordException
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
 from slastream.core.errors import Misconfigured
+from slastream.engine.effects import Record
 from slastream.stream import transport
 
 
@@ -77,3 +82,37 @@ def test_a_fetch_stamps_its_answer_with_the_wall_clock() -> None:
 
     assert "now_ms = int(1000 * time.time())" in source
     assert "tp_state.timestamp = now_ms" in source
+
+
+def test_a_fetch_unpacks_into_our_records() -> None:
+    """Whatever a fetcher is answered, before and after it was looked at, it hands out `Record`s."""
+    tp = TopicPartition("t", 0)
+    early, late = _answer(tp, b"early"), _answer(tp, b"late")
+    arrivals = transport._Arrivals({tp: early})
+    arrivals[TopicPartition("t", 1)] = late
+
+    told = Record(7, 1_000, b"k", b"early", (("h", b"1"), ("none", None)))  # type: ignore[arg-type]
+    assert list(early._partition_records) == [told]
+    assert list(late._partition_records) == [told._replace(value=b"late")]
+    assert type(next(iter(arrivals.values()))) is FetchResult
+    assert inspect.getsource(PartitionRecords).count("self._consumer_record(tp, record)") == 1
+
+
+def test_a_fetch_that_failed_stays_one() -> None:
+    """An answer that is an error stays one, and is raised to whoever asks next."""
+    arrivals = transport._Arrivals()
+    error = FetchError(error=CorruptRecordException(), backoff=0)
+    arrivals[TopicPartition("t", 0)] = error
+
+    assert list(arrivals.items()) == [(TopicPartition("t", 0), error)]
+    assert "self._records = collections.OrderedDict()" in inspect.getsource(Fetcher.__init__)
+
+
+def _answer(tp: TopicPartition, value: bytes) -> FetchResult:
+    builder = BatchBuilder(1_000, 0)
+    headers = [("h", b"1"), ("none", None)]
+    builder.append(timestamp=1_000, key=b"k", value=value, headers=headers)
+    data = bytearray(builder._build())
+    data[:8] = (7).to_bytes(8, "big")
+    records = PartitionRecords(tp, MemoryRecords(bytes(data)), [], 7, None, None, True, 1)
+    return FetchResult(tp, assignment=None, partition_records=records, backoff=0)
