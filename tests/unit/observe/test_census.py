@@ -17,9 +17,9 @@ from slastream.engine.effects import Effects, Record
 from slastream.engine.partition import Partition
 from slastream.engine.row import NOTE, decode_row
 from slastream.engine.store import MemoryStore
-from slastream.observe import census as module
-from slastream.observe.census import Census, Portion
+from slastream.observe.census import Census
 from slastream.observe.labels import Allowed, Bounded
+from slastream.observe.portion import Portion
 
 
 def steps(partition: Partition, records: list[Record]) -> list[Effects]:
@@ -63,18 +63,17 @@ def told(census: Census) -> Counter[tuple[str, str, str, str]]:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_counting_while_rows_change_counts_each_once(
-    day: tuple[Books, list[Record]], seed: int, monkeypatch: pytest.MonkeyPatch
+    day: tuple[Books, list[Record]], seed: int
 ) -> None:
     """A row that changes before, in or behind the slice that counts it is counted as it is now."""
     books, records = day
     chance = random.Random(seed)
-    monkeypatch.setattr(module, "CHUNK", 30)
     store = MemoryStore()
     partition = Partition(0, store, books)
     half = len(records) // 2
     steps(partition, records[:half])
     census = Census(Allowed())
-    portion = census.portions[0] = Portion(Bounded(30), Allowed())
+    portion = census.portions[0] = Portion(Bounded(30), Allowed(), chunk=30)
     for at in range(half, len(records), 5):
         effects = partition.apply(records[at : at + 5])
         for _ in range(chance.randrange(3)):
