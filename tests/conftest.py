@@ -36,7 +36,7 @@ def _counters_from_nothing() -> None:
     for counter in metrics.COUNTERS.values():
         if counter._labelnames:
             counter.clear()
-    for kept in (metrics._counted, metrics._histograms, metrics._promised):
+    for kept in (metrics._counted, metrics._promised):
         kept.clear()
 
 

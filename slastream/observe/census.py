@@ -113,13 +113,13 @@ class Census:
         for portion in self._complete():
             for prefix, conditions in portion.tickets.items():
                 for condition, name in enumerate(CONDITIONS):
-                    found[*_names(prefix), name] += conditions[condition]
+                    found[*_names(prefix), name] += conditions.get(condition, 0)
         return found
 
     def _complete(self) -> list[Portion]:
         return [portion for portion in self.portions.values() if portion.complete]
 
-    def _groups(self) -> list[tuple[Group, Counter[int]]]:
+    def _groups(self) -> list[tuple[Group, dict[int, int]]]:
         return [item for portion in self._complete() for item in portion.clocks.items()]
 
 

@@ -7,7 +7,6 @@ counts, and when, it may not know.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final, TypeAlias
@@ -22,7 +21,7 @@ FIRST: Final = 3
 Group: TypeAlias = tuple[bytes, str, str]
 """What begins the keys of a tenant's source, a priority, a client."""
 
-Counts: TypeAlias = tuple[Counter[int], Counter[int], Counter[int]]
+Counts: TypeAlias = tuple[dict[int, int], dict[int, int], dict[int, int]]
 """A group's clocks, and its tenant and source's due clocks and tickets."""
 
 
@@ -36,11 +35,11 @@ class Portion:
         chunk: int = 1_000,
     ) -> None:
         self._priority, self._client, self._chunk = priority, client, chunk
-        self.clocks: dict[Group, Counter[int]] = {}
+        self.clocks: dict[Group, dict[int, int]] = {}
         """By group, then by the number of a clock without its slot."""
-        self.due: dict[bytes, Counter[int]] = {}
+        self.due: dict[bytes, dict[int, int]] = {}
         """By tenant and source, then by the whole number of a clock that may be met in time."""
-        self.tickets: dict[bytes, Counter[int]] = {}
+        self.tickets: dict[bytes, dict[int, int]] = {}
         """By tenant and source, then by condition."""
         self.complete = False
         self._places: dict[tuple[bytes, Any, Any], Counts] = {}
@@ -90,7 +89,7 @@ class Portion:
         if stands is None:
             return
         clocks, due, tickets = self._counts(key, stands)
-        tickets[stands[2]] += one
+        tickets[stands[2]] = tickets.get(stands[2], 0) + one
         for at in range(FIRST, len(stands)):
             if one > 0:
                 _more(clocks, due, stands[at])
@@ -107,23 +106,27 @@ class Portion:
         if len(self._places) > 5_000:
             self._places.clear()
         group = (prefix, self._priority(priority), self._client(client))
-        clocks = self.clocks.setdefault(group, Counter())
-        due = self.due.setdefault(prefix, Counter())
-        tickets = self.tickets.setdefault(prefix, Counter())
+        clocks = self.clocks.setdefault(group, {})
+        due = self.due.setdefault(prefix, {})
+        tickets = self.tickets.setdefault(prefix, {})
         found = self._places[prefix, priority, client] = (clocks, due, tickets)
         return found
 
 
-def _more(clocks: Counter[int], due: Counter[int], number: int) -> None:
-    clocks[number & 63] += 1
+def _more(clocks: dict[int, int], due: dict[int, int], number: int) -> None:
+    code = number & 63
+    clocks[code] = clocks.get(code, 0) + 1
     if number > 63:
-        due[number] += 1
+        due[number] = due.get(number, 0) + 1
 
 
-def _less(clocks: Counter[int], due: Counter[int], number: int) -> None:
+def _less(clocks: dict[int, int], due: dict[int, int], number: int) -> None:
     """Take one away, of the due ones its place with the last: there is one for every five minutes."""
-    clocks[number & 63] -= 1
+    code = number & 63
+    clocks[code] = clocks.get(code, 0) - 1
     if number > 63:
-        due[number] -= 1
-        if not due[number]:
-            del due[number]
+        left = due.get(number, 0) - 1
+        if left:
+            due[number] = left
+        else:
+            due.pop(number, None)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
@@ -25,6 +25,9 @@ from aiokafka.errors import (
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from slastream.stream.faults import At, nowhere
+
+Told: TypeAlias = tuple[bytes | None, bytes | None, list[tuple[str, bytes]], int | None]
+"""An `Item`, or as plain a tuple."""
 
 
 class Item(NamedTuple):
@@ -60,7 +63,7 @@ class Uncertain(Exception):
     """The transaction may or may not have happened; only the changelog knows."""
 
 
-def batches_of(producer: AIOKafkaProducer, items: Iterable[Item]) -> Iterator[BatchBuilder]:
+def batches_of(producer: AIOKafkaProducer, items: Iterable[Told]) -> Iterator[BatchBuilder]:
     """Yield record batches that hold `items` in their order."""
     batch = producer.create_batch()
     add, count, now = batch._builder.append, 0, int(time.time() * 1000)
@@ -114,7 +117,7 @@ class Transactions:
 
     async def commit(
         self,
-        records: Mapping[TopicPartition, Sequence[Item]],
+        records: Mapping[TopicPartition, Sequence[Told]],
         offsets: Mapping[TopicPartition, int] | None = None,
         group: str = "",
     ) -> dict[TopicPartition, int]:
@@ -145,7 +148,7 @@ class Transactions:
 
     async def _send(
         self,
-        records: Mapping[TopicPartition, Sequence[Item]],
+        records: Mapping[TopicPartition, Sequence[Told]],
         offsets: Mapping[TopicPartition, int] | None,
         group: str,
     ) -> dict[TopicPartition, int]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client import Histogram
 
 from slastream import metrics
 from slastream.core.books import Books
@@ -92,6 +93,25 @@ def test_the_share_of_a_target_that_a_milestone_took_is_on_the_page() -> None:
 
     assert value("elapsed_ratio_sum", tenant="t2", indicator="plan") == pytest.approx(1.7)
     assert value("elapsed_ratio_bucket", tenant="t2", indicator="plan", le="1.0") == 1
+
+
+def test_many_values_are_observed_as_one_by_one() -> None:
+    """What a step observes at once stands in the buckets in which it would stand one by one."""
+    values = [0.0, 0.1, 0.10001, 1.0, 1.0, 4.99, 5.0, 700.0]
+    expected = Histogram("one_by_one", "", registry=None, buckets=(0.1, 1.0, 5.0))
+    found = Histogram("at_once", "", registry=None, buckets=(0.1, 1.0, 5.0))
+    for each in values:
+        expected.observe(each)
+    metrics._observe(found, values)
+
+    assert told(expected) == told(found)
+
+
+def told(histogram: Histogram) -> list[tuple[str, dict[str, str], float]]:
+    (family,) = histogram.collect()
+    return [
+        (each.name.removeprefix(family.name), each.labels, each.value) for each in family.samples
+    ]
 
 
 def test_delays_carry_their_ticket_as_an_exemplar() -> None:
