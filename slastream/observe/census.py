@@ -54,12 +54,11 @@ class Census:
         for number in list(self.portions):
             self.drop(number)
 
-    def committed(self, number: int, changes: Mapping[bytes, Change]) -> None:
+    def committed(self, number: int, changes: dict[bytes, Change]) -> None:
         """Take in what a committed step changed."""
         portion = self.portions.get(number)
         if portion is not None:
-            for key, (before, after) in changes.items():
-                portion.change(key, before, after)
+            portion.committed(changes)
 
     async def _count(self, number: int, portion: Portion, store: Store) -> None:
         async with self._turn:

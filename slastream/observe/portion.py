@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from slastream.engine.census import Standing, standing
+from slastream.engine.census import Change, Standing, standing
 from slastream.engine.row import NOTE, decode_row
 from slastream.engine.store import Store
 
@@ -45,17 +45,18 @@ class Portion:
         self._places: dict[tuple[bytes, Any, Any], Counts] = {}
         self._reach: bytes | None = None
         self._waiting: list[tuple[bytes, bytes]] = []
-        """Rows as they were when the count came by; what changed since was told by `change`."""
+        """Rows as they were when the count came by; what changed since was told by `committed`."""
 
-    def change(self, key: bytes, before: Standing | None, after: Standing | None) -> None:
-        """Take in what a committed step changed of one row."""
-        if not self.complete and (self._reach is None or key > self._reach):
-            return  # the count has yet to come by, and will find it as it is then
-        if before is not None and after is not None and before[:3] == after[:3]:
-            self._move(key, before, after)
-        else:
-            self._add(key, before, -1)
-            self._add(key, after, 1)
+    def committed(self, changes: dict[bytes, Change]) -> None:
+        """Take in what a committed step changed of each row."""
+        for key, (before, after) in changes.items():
+            if not self.complete and (self._reach is None or key > self._reach):
+                continue  # the count has yet to come by, and will find it as it is then
+            if before is not None and after is not None and _alike(before, after):
+                self._move(key, before, after)
+            else:
+                self._add(key, before, -1)
+                self._add(key, after, 1)
 
     def count(self, store: Store, seconds: float) -> None:
         """Count rows for about so long; `complete` says when there are no more."""
@@ -111,6 +112,11 @@ class Portion:
         tickets = self.tickets.setdefault(prefix, {})
         found = self._places[prefix, priority, client] = (clocks, due, tickets)
         return found
+
+
+def _alike(before: Standing, after: Standing) -> bool:
+    """Return whether priority, client and condition are what they were."""
+    return bool(before[0] == after[0] and before[1] == after[1] and before[2] == after[2])
 
 
 def _more(clocks: dict[int, int], due: dict[int, int], number: int) -> None:
