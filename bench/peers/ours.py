@@ -20,13 +20,13 @@ import uvloop
 
 from bench import workload
 from bench.peers.job import Row, earliest, overdue, step
-from slastream.cli.worker import set_up_logging
 from slastream.core.books import Books
 from slastream.engine.effects import Effects, Message, Record
 from slastream.engine.partition import Partition
 from slastream.engine.recent import Recent
 from slastream.engine.row import deadline_of
 from slastream.engine.store import Store
+from slastream.running import log_to_stderr
 from slastream.settings import Settings
 from slastream.stream.app import Worker
 
@@ -105,7 +105,7 @@ async def main() -> None:
     parser.add_argument("--records", type=int, required=True, help="journal records to wait for")
     parser.add_argument("--toy", action="store_true")
     args = parser.parse_args()
-    set_up_logging("info")
+    log_to_stderr("info")
     settings = Settings(
         broker=args.broker, prefix=args.prefix, app_id=args.prefix.rstrip("."),
         instance_id="one", data_dir=args.data_dir, time="log", web_port=0, ingest=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 
 import orjson
@@ -168,3 +169,9 @@ def test_a_figure_is_found_by_its_path() -> None:
     assert [("a.runs.1.x", 1), ("a.runs.2.x", 2.5)] == list(found(told, "*.runs.*.x"))
     assert [] == list(found(told, "c"))
     assert [] == list(found(told, "d.e"))
+
+
+@pytest.mark.parametrize("name", ["ours", "stock_faust"])
+def test_an_engine_that_needs_nothing_more_can_be_started(name: str) -> None:
+    """What starts it may have moved: a comparison that takes half an hour must not find that out."""
+    importlib.import_module(f"bench.peers.{name}")
