@@ -15,8 +15,9 @@ from unittest.mock import patch
 from bench import workload
 from slastream import metrics, wire
 from slastream.core.books import Books
-from slastream.engine import partition as engine
+from slastream.engine import step
 from slastream.engine.effects import Effects, Record
+from slastream.engine.partition import Partition
 from slastream.engine.store import MemoryStore
 from slastream.observe.census import Census, Portion
 from slastream.observe.labels import Allowed, Bounded
@@ -26,7 +27,7 @@ class Run:
     """One partition in memory that is stepped through a workload, and the CPU seconds of it."""
 
     def __init__(self) -> None:
-        self.partition = engine.Partition(0, MemoryStore(), Books(workload.book()))
+        self.partition = Partition(0, MemoryStore(), Books(workload.book()))
         self.seconds = 0.0
         self.steps: list[Effects] = []
 
@@ -39,7 +40,7 @@ class Run:
             self.steps.append(effects)
         self.seconds += time.process_time() - began
 
-    def _fire(self, partition: engine.Partition) -> Effects:
+    def _fire(self, partition: Partition) -> Effects:
         return partition.fire(partition.time, 1000)
 
 
@@ -63,7 +64,7 @@ def main() -> None:
     for at in range(0, len(records), 500):
         # In turn, and each first every other time: whatever else runs is fair to both.
         for run in (bare, counted) if at % 1000 else (counted, bare):
-            with patch.object(engine, "standing", _nothing) if run is bare else nullcontext():
+            with patch.object(step, "standing", _nothing) if run is bare else nullcontext():
                 run.step(records[at : at + 500])
     page = min(observe(counted.steps) for _ in range(5))
     standings, each = counted.seconds - bare.seconds, 1e6 / len(records)

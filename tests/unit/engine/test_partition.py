@@ -72,6 +72,32 @@ def test_a_step_changes_nothing_in_the_store() -> None:
     assert part.next_due is None
 
 
+def test_messages_are_in_the_order_of_the_records() -> None:
+    """One ticket is dealt with after the other; whoever reads the topics sees none of that."""
+    desk, answered = Desk(PROMISE), {"state": "resolved", "actor": AGENT}
+    tickets = ["1", "2", "1", "3", "2"]
+    records = [
+        Record(n, at("2026-03-02 09:00") + n, event_key(each), encode_event(each))
+        for n, each in enumerate(
+            event(
+                at("2026-03-02 09:00") + n,
+                "created" if ticket not in tickets[:n] else "updated",
+                ticket,
+                **(answered if ticket in tickets[:n] or ticket == "3" else {"state": "new"}),
+            )
+            for n, ticket in enumerate(tickets)
+        )
+    ]
+    records.insert(3, Record(9, at("2026-03-02 09:00"), b"acme/desk/1", b"{"))
+    effects = desk.partition.apply(records)
+    told = [(each.output, each.key[-1:]) for each in effects.messages]
+
+    assert list(dict.fromkeys(told)) == [
+        ("outcomes", b"1"), ("dlq", b"1"), ("outcomes", b"3"), ("outcomes", b"2"),
+        ("clocks", b"1"), ("clocks", b"2"), ("clocks", b"3"),
+    ]  # fmt: skip
+
+
 def test_fire_stops_at_its_limit() -> None:
     """A thousand deadlines at once are fired in portions, and none is lost."""
     desk = Desk(PROMISE)
@@ -111,7 +137,7 @@ def test_a_ticket_with_too_many_events_is_bounded() -> None:
 @pytest.mark.interpreted
 def test_a_bug_of_ours_costs_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """A record that trips a bug goes to the dead letters; its ticket is marked, the others are judged."""
-    import slastream.engine.partition as module
+    import slastream.engine.step as module
 
     plain = module.add
 
@@ -143,7 +169,7 @@ def test_what_a_failing_record_leaves_behind_is_what_stood_before_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The records before it in the batch count as if it had not been there, down to the bytes."""
-    import slastream.engine.partition as module
+    import slastream.engine.step as module
 
     plain = module.settle
 
