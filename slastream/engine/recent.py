@@ -8,7 +8,7 @@ from slastream.core.shapes import Row
 from slastream.engine.row import decode_row
 
 MOST: Final = 16_384
-"""Rows that are remembered at the most, by all partitions of a worker: some 100 MB."""
+"""Rows that are remembered at the most, by all partitions of a worker: some 150 MB."""
 
 
 class Recent:
