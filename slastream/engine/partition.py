@@ -20,6 +20,9 @@ from slastream.engine.store import Store
 KEEP: Final[Millis] = 90 * DAY
 """How long a ticket that is resolved, closed or cancelled stays in the table after its last event."""
 
+TOGETHER: Final = 32
+"""Tickets of a step that are dealt with together: few, so that the processor's caches hold them."""
+
 SWEPT: Final = "swept"
 SWEEP_SCAN: Final = 20_000
 """Rows that a sweep looks at in one step, most of which it passes over."""
@@ -56,8 +59,8 @@ class Partition:
     def apply(self, records: Sequence[Record]) -> Effects:
         """Fold records into their tickets, those of a ticket in order of offset.
 
-        One ticket is dealt with after the other, so that all of it is at hand; what is published
-        is in the order of the records that caused it, and snapshots come last. A record that trips a
+        One ticket is folded after the other, so that all of it is at hand; what is published is
+        in the order of the records that caused it, and snapshots come last. A record that trips a
         bug of ours goes to the dead letters as `bug` and its ticket is marked; the rest of the batch
         is computed as if it had not been there.
         """
@@ -73,11 +76,13 @@ class Partition:
                 else:
                     of_ticket.append(taken)
         keys = list(told)
-        for key, data in zip(keys, self.store.get_many(keys), strict=True):
+        for seen, (key, data) in enumerate(zip(keys, self.store.get_many(keys), strict=True)):
             step.open(key, data)
             for taken in told[key]:
                 step.take(taken)
-            step.close(len(records))
+            if seen % TOGETHER == TOGETHER - 1:
+                step.close(len(records))
+        step.close(len(records))
         step.effects.position = records[-1].offset + 1 if records else None
         return step.finish()
 
@@ -89,7 +94,7 @@ class Partition:
         for (at, key), data in zip(due, self.store.get_many([key for _, key in due]), strict=True):
             step.open(key, data)
             step.fire(at, self.time)
-            step.close(1)
+        step.close(1)
         step.effects.more = len(due) == limit
         return step.finish()
 
@@ -113,12 +118,12 @@ class Partition:
                     swept += 1
                     step.open(key, data)
                     step.sweep(self.time)
-                    step.close(1)
             if seen + 1 >= SWEEP_SCAN or swept >= limit:
                 break
         else:
             self._swept = wanted
             step.effects.meta[SWEPT] = wanted.encode()
+        step.close(1)
         return step.finish()
 
     @property

@@ -71,7 +71,7 @@ _NO_TICKET: Final = Ticket(b"", None, None)
 
 
 class Step:
-    """One step. A ticket is opened, changed, and closed, before the next one is."""
+    """One step. Some tickets are opened and changed, one after the other, and closed together."""
 
     def __init__(
         self, store: Store, books: Books, recent: Recent, keep: Millis | None, exact: bool
@@ -84,6 +84,8 @@ class Step:
         self.effects = Effects()
         self._places: list[int] = []
         self._ticket = _NO_TICKET
+        """The ticket in hand: the last one that was opened."""
+        self._opened: list[Ticket] = []
 
     # -- records ------------------------------------------------------------------------------
 
@@ -121,6 +123,7 @@ class Step:
         """Take a ticket in hand; `data` is its row in the store."""
         row = None if data is None else self._recent.take(key, data)
         self._ticket = Ticket(key, data, row)
+        self._opened.append(self._ticket)
 
     def take(self, taken: Taken) -> None:
         """Fold one record into the ticket in hand, or set it aside."""
@@ -253,6 +256,10 @@ class Step:
 
     def sweep(self, time: Instant) -> None:
         """Judge the ticket again if other books have judged it."""
+        self._sweep(time)
+        self._placed(0)
+
+    def _sweep(self, time: Instant) -> None:
         ticket = self._ticket
         tenant, source, _ = split_key(ticket.name)
         books, row = self._books.of(tenant), ticket.row
@@ -310,6 +317,10 @@ class Step:
 
     def fire(self, at: Instant, now: Instant) -> None:
         """Look at the ticket, whose deadline has come. The row decides; the index is advisory."""
+        self._fire(at, now)
+        self._placed(0)
+
+    def _fire(self, at: Instant, now: Instant) -> None:
         ticket = self._ticket
         row = ticket.row
         if row is None or row.deadline != at:
@@ -371,12 +382,25 @@ class Step:
     # -- the end ------------------------------------------------------------------------------
 
     def close(self, place: int) -> None:
-        """Encode the row in hand if it has changed, move its deadline, publish its clocks at `place`."""
-        ticket, effects = self._ticket, self.effects
-        key, row, now = ticket.key, ticket.row, ticket.changed
-        self._placed(0)
-        if now is None:
-            return
+        """Encode the rows of the open tickets that have changed; publish their clocks at `place`.
+
+        One kind of work after the other, whose code then is in the processor's caches.
+        """
+        changed = [ticket for ticket in self._opened if ticket.changed is not None]
+        self._opened = []
+        for ticket in changed:
+            self._write(ticket)
+        for ticket in changed:
+            row, now = ticket.row, ticket.changed or 0
+            if row is None or row.erased:
+                publish_clocks(self.effects, ticket.key, None, now, self._books)
+            elif not row.held:
+                publish_clocks(self.effects, ticket.key, row, now, self._books)
+        self._placed(place)
+
+    def _write(self, ticket: Ticket) -> None:
+        """Encode a row, and move its deadline and its standing."""
+        effects, key, row = self.effects, ticket.key, ticket.row
         after = None if row is None else row.deadline
         if ticket.before != after:
             if ticket.before is not None:
@@ -391,11 +415,6 @@ class Step:
         stands = None if row is None else standing(row)
         if ticket.stood != stands:
             effects.standings[key] = (ticket.stood, stands)
-        if row is None or row.erased:
-            publish_clocks(effects, key, None, now, self._books)
-        elif not row.held:
-            publish_clocks(effects, key, row, now, self._books)
-        self._placed(place)
 
     def _placed(self, place: int) -> None:
         """Note to which record the messages belong that have come since the last note."""
