@@ -215,9 +215,10 @@ async def test_a_fetch_that_a_rebalance_overtook_is_read_again(
     async with running(settings) as worker:
         app = worker._app
         assert app is not None
-        fetch, overtaken = app.consumer._thread.getmany, []
+        fetch, overtaken, asked = app.consumer._thread.getmany, [], asyncio.Event()
 
         async def overtake(*told: Any) -> Any:
+            asked.set()
             fetched = await fetch(*told)
             names = {tp.topic for tp in fetched.records}
             if settings.topic(topic) in names and not overtaken:
@@ -229,6 +230,7 @@ async def test_a_fetch_that_a_rebalance_overtook_is_read_again(
             return fetched
 
         app.consumer._thread.getmany = overtake
+        await asked.wait()  # the fetch that was under way is over, so the next one is ours
         await produce(raw, [(b"k", ticket(n)) for n in range(40)])
         await reached(worker, 40)
 

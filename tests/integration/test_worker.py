@@ -131,7 +131,7 @@ async def test_lost_disk(
     monkeypatch.setattr(app, "FILE", 0.02)
     monkeypatch.setattr(app, "TERMINAL", 0.02)
     caplog.set_level("INFO", "slastream.recovery")
-    due = now_ms() + 8_000
+    due = now_ms() + 14_000
     async with running(settings) as worker:
         await produce(settings.topic("tickets"), [arm(f"t{n}", due) for n in range(500)])
         await until(lambda: sum(a.position for a in worker.owners.actors.values()) == 500)
