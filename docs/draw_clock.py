@@ -17,9 +17,9 @@ from slastream.core.books import TenantBooks
 from slastream.core.calendar import Calendar
 from slastream.core.clock import MODES, live
 from slastream.core.event import State
-from slastream.core.fact import AGENT, CREATED, UPDATED
+from slastream.core.fact import AGENT, CREATED, UPDATED, Fact
 from slastream.core.policy import Book, Indicator, Options, Policy, Target
-from slastream.core.shapes import Fact, Phase
+from slastream.core.shapes import Phase
 from slastream.core.ticket import begin, step
 
 PAGE = Path(__file__).parent / "semantics.md"

@@ -72,7 +72,7 @@ _COMPOSED = {
 """Words that are put together (`no_{name}`), or handed on through a variable."""
 
 RELAYS = {
-    "slastream/engine/partition.py", "slastream/sources/canonical.py", "slastream/sources/table.py",
+    "slastream/engine/step.py", "slastream/sources/canonical.py", "slastream/sources/table.py",
     "slastream/stream/ingest.py",
 }  # fmt: skip
 """Files in which a reason is no literal: it is another error's, or one of `_COMPOSED`."""
