@@ -104,7 +104,7 @@ def withdraw(ticket: Fold, told: Told, now: Instant) -> list[Notice]:
             continue
         clock = _clock_of(ticket, entry.indicator, entry.cycle)
         for hit in clock.hits if clock.cycle == entry.cycle else ():
-            if hit.on and (hit.kind, hit.text, hit.at) == (entry.kind, entry.text, entry.at):
+            if hit.on and _tells(entry, hit):
                 hit.on, hit.off, hit.off_at = False, "erased", max(now, hit.at)
                 id_ = fact_id(entry.id, "cleared", "erased")
                 notices.append(
@@ -268,11 +268,7 @@ def _correct(
     key: str, clock: Clock, entry: Announced, same: list[Hit], told: Told, notices: list[Notice]
 ) -> None:
     entry.how = CORRECTED
-    ours = [
-        other
-        for other in told.alerts
-        if (other.indicator, other.cycle) == (clock.indicator, clock.cycle)
-    ]
+    ours = [other for other in told.alerts if _is_of(other, clock)]
     known = {(other.kind, other.text, other.at) for other in ours if other.how in (SENT, CLEARED)}
     instead = next((hit for hit in same if (hit.kind, hit.text, hit.at) not in known), None)
     if instead is None:

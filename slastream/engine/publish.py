@@ -70,10 +70,9 @@ def publish_decided(
 
 
 def publish_clocks(
-    effects: Effects, key: bytes, row: Row | None, now: Instant, books: Books
+    effects: Effects, key: bytes, name: str, row: Row | None, now: Instant, books: Books
 ) -> None:
     """Publish the snapshot of a ticket's clocks, or its tombstone."""
-    name = key.decode("utf-8", "surrogatepass")
     tenant, source, _ = split_key(name)
     if row is None:
         headers = wire.ce_headers("clocks.v1", f"{name}@{now}", f"{tenant}/{source}", now)

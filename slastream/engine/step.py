@@ -393,9 +393,9 @@ class Step:
         for ticket in changed:
             row, now = ticket.row, ticket.changed or 0
             if row is None or row.erased:
-                publish_clocks(self.effects, ticket.key, None, now, self._books)
+                publish_clocks(self.effects, ticket.key, ticket.name, None, now, self._books)
             elif not row.held:
-                publish_clocks(self.effects, ticket.key, row, now, self._books)
+                publish_clocks(self.effects, ticket.key, ticket.name, row, now, self._books)
         self._placed(place)
 
     def _write(self, ticket: Ticket) -> None:
