@@ -69,21 +69,20 @@ class WorkerProcess:
 
     def peak(self) -> float:
         """Return the most that it ever had resident, in MB."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024 / 1e6
+        return _peak(self.pid)
+
+    def children(self) -> list[int]:
+        """Return the processes that it has started: its helpers, or those that it consists of."""
+        found = Path(f"/proc/{self.pid}/task").glob("*/children")
+        return [int(pid) for children in found for pid in children.read_text().split()]
 
     def helpers(self) -> list[float]:
         """Return the most that each of its helper processes ever had resident, in MB."""
-        found = []
-        for children in Path(f"/proc/{self.pid}/task").glob("*/children"):
-            for pid in children.read_text().split():
-                found += re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-        return [int(peak) * 1024 / 1e6 for peak in found]
+        return [_peak(pid) for pid in self.children()]
 
     def cpu(self) -> float:
-        """Return the CPU seconds it has used, those of its threads included."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICK
+        """Return the CPU seconds it has used, those of its threads and processes included."""
+        return sum(_cpu(pid) for pid in (self.pid, *self.children()))
 
     def kill(self) -> None:
         """End it as a power cut would end its process."""
@@ -101,6 +100,16 @@ class WorkerProcess:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+
+
+def _peak(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024 / 1e6
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICK
 
 
 def disk(folder: Path) -> float:

@@ -13,6 +13,15 @@ T = TypeVar("T")
 AIOKAFKA = {"aiokafka": logging.CRITICAL}
 """At DEBUG the client library writes whole records down; its errors we tell ourselves."""
 
+NOISY: Mapping[str, int] = {
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
+    "slastream.stream.transport": logging.WARNING,  # Faust's services of ours, in its words
+    "aiokafka": logging.CRITICAL,  # what it meets, we meet too, and say in one line
+    "asyncio": logging.ERROR,
+}
+"""What a worker's libraries are heard from."""
+
 
 def run_to_end(task: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end and return what it returns."""
@@ -26,11 +35,11 @@ def run_to_end(task: Coroutine[Any, Any, T]) -> T:
         return runner.run(task)
 
 
-def log_to_stderr(level: str, quiet: Mapping[str, int] = AIOKAFKA) -> None:
-    """Log from `level` on; the libraries in `quiet` only from theirs."""
+def log_to_stderr(level: str, quiet: Mapping[str, int] = AIOKAFKA, mark: str = "") -> None:
+    """Log from `level` on, each message behind `mark`; the libraries in `quiet` only from theirs."""
     logging.basicConfig(
         level=logging.getLevelName(level.upper()),
-        format="%(asctime)s %(levelname)-7s %(message)s",
+        format=f"%(asctime)s %(levelname)-7s {mark}%(message)s",
         stream=sys.stderr,
         force=True,
     )

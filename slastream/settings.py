@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -50,6 +50,8 @@ class Settings:
     """Journal records in one transaction, at most."""
     fires: int = 500
     """Tickets fired in one transaction, at most."""
+    processes: int = 1
+    """Members of the group in this worker, each a process with partitions of its own."""
     helpers: int = 2
     """Processes that rebuild lost stores, at most; 0 leaves it to the worker itself."""
 
@@ -78,12 +80,35 @@ class Settings:
             )
         if self.chunk < 1 or self.fires < 1:
             raise Misconfigured("must be 1 or more", where="SLASTREAM_CHUNK, SLASTREAM_FIRES")
+        if self.processes < 1:
+            raise Misconfigured("must be 1 or more", where="SLASTREAM_PROCESSES")
         if self.helpers < 0:
             raise Misconfigured("must be 0 or more", where="SLASTREAM_HELPERS")
+
+    def environ(self) -> dict[str, str]:
+        """Return the environment that `from_environment` reads these settings from."""
+        return {
+            PREFIX + one.name.upper(): _written(getattr(self, one.name)) for one in fields(self)
+        }
+
+    def of_process(self, number: int) -> Self:
+        """Return the settings of one of a worker's processes, counted from 1."""
+        return replace(
+            self,
+            processes=1,
+            instance_id=f"{self.instance_id}.{number}",
+            data_dir=self.data_dir / str(number),
+        )
 
     def topic(self, name: str) -> str:
         """Return the full name of a topic: `tickets` -> `sla.tickets.v1`, `raw.jira` -> as it is."""
         return f"{self.prefix}{name}.v1" if name in VERSIONED else f"{self.prefix}{name}"
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={each}" for key, each in value.items())
+    return str(value)
 
 
 def _read(name: str, kind: str, text: str) -> Any:

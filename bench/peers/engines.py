@@ -28,7 +28,8 @@ class Start:
     broker: str
     prefix: str
     folder: Path
-    records: int
+    ends: tuple[int, ...]
+    """Where the journal ends, by partition."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Engine:
     full: bool = False
     """Whether it runs slastream's own semantics and not the peers' job."""
     says_done: bool = False
-    """Whether it tells itself when all is committed; else the offsets of its group do."""
+    """Whether it tells itself when a partition is committed; else the offsets of its group do."""
     java: bool = False
     compiled: bool = False
 
@@ -58,15 +59,15 @@ def _python(module: str, *more: str) -> Callable[[Start], list[str]]:
 
 
 def _ours(*more: str) -> Callable[[Start], list[str]]:
-    return lambda start: _python("ours", "--records", str(start.records), *more)(start)
+    return lambda start: _python("ours", *more, "--ends", *map(str, start.ends))(start)
 
 
-def _streams(guarantee: str) -> Callable[[Start], list[str]]:
+def _streams(guarantee: str, threads: int = 1) -> Callable[[Start], list[str]]:
     def command(start: Start) -> list[str]:
         return [
             "java", "-Xms256m", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             "-cp", f"{BUILT}/*:{BUILT}/dependency/*", "peers.Main",
-            start.broker, start.prefix, str(start.folder), guarantee, "1",
+            start.broker, start.prefix, str(start.folder), guarantee, str(threads),
         ]  # fmt: skip
 
     return command
@@ -79,11 +80,19 @@ ENGINES = (
         full=True, says_done=True, compiled=True,
     ),
     Engine(
+        "slastream-2", "slastream as in its image, full semantics, 2 processes", EXACTLY,
+        _ours("--processes", "2"), full=True, says_done=True, compiled=True,
+    ),
+    Engine(
         "slastream-plain", "slastream as from a checkout, full semantics", EXACTLY, _ours(),
         full=True, says_done=True,
     ),
     Engine("slastream-toy", "slastream, the peers' job", EXACTLY, _ours("--toy"), says_done=True),
     Engine("streams-eos", "Kafka Streams 4.3.1", EXACTLY, _streams("exactly_once_v2"), java=True),
+    Engine(
+        "streams-eos-2", "Kafka Streams 4.3.1, 2 threads", EXACTLY,
+        _streams("exactly_once_v2", threads=2), java=True,
+    ),
     Engine("streams-alos", "Kafka Streams 4.3.1", AT_LEAST, _streams("at_least_once"), java=True),
     Engine("quix-eos", "Quix Streams 3.28.1", EXACTLY, _python("quix", "--guarantee", "exactly-once")),
     Engine(

@@ -2,14 +2,16 @@
 
 With `--toy` the peers' job takes the engine's place, so that what is left is what transport,
 transaction and store cost. It says on standard output when it reads the first record and when what
-the last one caused is committed.
+the last one of a partition caused is committed.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,6 +31,7 @@ from slastream.engine.store import Store
 from slastream.running import log_to_stderr
 from slastream.settings import Settings
 from slastream.stream.app import Worker
+from slastream.stream.processes import Part, Processes
 
 
 class Toy:
@@ -102,14 +105,29 @@ async def main() -> None:
     parser.add_argument("--broker", required=True)
     parser.add_argument("--prefix", required=True)
     parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--records", type=int, required=True, help="journal records to wait for")
+    parser.add_argument("--ends", type=int, nargs="+", required=True, help="of the partitions")
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--toy", action="store_true")
     args = parser.parse_args()
     log_to_stderr("info")
+    part = Part.from_environment(os.environ)
+    if part is not None:
+        await serve(args, Settings.from_environment(), part)
+        return
     settings = Settings(
-        broker=args.broker, prefix=args.prefix, app_id=args.prefix.rstrip("."),
-        instance_id="one", data_dir=args.data_dir, time="log", web_port=0, ingest=False,
+        broker=args.broker, prefix=args.prefix, app_id=args.prefix.rstrip("."), instance_id="one",
+        data_dir=args.data_dir, time="log", web_port=0, ingest=False, processes=args.processes,
     )  # fmt: skip
+    if settings.processes == 1:
+        await serve(args, settings)
+        return
+    several = Processes(settings, [sys.executable, "-m", "bench.peers.ours", *sys.argv[1:]])
+    stop_on_signals(several.stop)
+    await several.run()
+
+
+async def serve(args: argparse.Namespace, settings: Settings, part: Part | None = None) -> None:
+    """Run one process, and say how far it is."""
     engine: Callable[..., Toy | Partition] = (
         Toy if args.toy else partial(Partition, exact=True, recent=Recent())
     )
@@ -122,19 +140,25 @@ async def main() -> None:
             say("first")
         return engine(number, store, books)
 
-    worker = Worker(settings, engine=hired, deadlines=toy_deadline if args.toy else deadline_of)
+    deadlines = toy_deadline if args.toy else deadline_of
+    worker = Worker(settings, engine=hired, deadlines=deadlines, part=part)
     if not args.toy:
         worker.books.add(workload.book())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, worker.stop.set)
+    stop_on_signals(worker.stop)
     task = asyncio.create_task(worker.run())
-    while sum(actor.position for actor in worker.owners.actors.values()) < args.records:
+    left = dict(enumerate(args.ends))
+    while not task.done():
         await asyncio.sleep(0.02)
-        if task.done():
-            break
-    else:
-        say("done")
+        for number, actor in worker.owners.actors.items():
+            if actor.position >= left.get(number, sys.maxsize):
+                say(f"done-{number}")
+                del left[number]
     await task
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
 def say(word: str) -> None:

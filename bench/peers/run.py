@@ -100,7 +100,7 @@ class Bench:
         await workload.fill(self.broker, f"{prefix}tickets.v1", self.told)
         data = folder / prefix
         process = EngineProcess(
-            engine.command(Start(self.broker, prefix, data, self.told.records)),
+            engine.command(Start(self.broker, prefix, data, tuple(map(len, self.told.parts)))),
             folder / f"{prefix}log",
             COMPILED if engine.compiled else ROOT,
         )
@@ -131,10 +131,13 @@ class Bench:
         first = await process.says("first", limit)
         cpu = process.cpu()
         if engine.says_done:
-            done = await process.says("done", limit)
+            done = max(
+                [await process.says(f"done-{number}", limit) for number in range(PARTITIONS)]
+            )
         else:
             done = await process.commits(self.broker, prefix[:-1], ends, limit)
-        spent, peak = process.cpu() - cpu, process.peak()
+        spent = process.cpu() - cpu
+        peak = process.peak() + sum(process.helpers())
         return {
             "engine": engine.name,
             **({"code": self.code} if engine.says_done else {}),

@@ -12,7 +12,7 @@ import click
 from slastream.cli.console import fail, format_option, note, progress, quiet_libraries, show
 from slastream.core.errors import Misconfigured
 from slastream.core.instant import format_instant
-from slastream.running import log_to_stderr, run_to_end
+from slastream.running import NOISY, log_to_stderr, run_to_end
 from slastream.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ def run(file: Path, **flags: Any) -> None:
     settings = Settings.from_environment(**flags)
     from slastream.notify.routes import load
     from slastream.notify.service import serve
-    from slastream.stream.app import NOISY
 
     routes = load(file)
     log_to_stderr(settings.log_level, NOISY)

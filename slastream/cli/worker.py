@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,8 +13,9 @@ from typing import Any
 import click
 
 from slastream.core.policy import Book
-from slastream.running import log_to_stderr, run_to_end
+from slastream.running import NOISY, log_to_stderr, run_to_end
 from slastream.settings import Settings
+from slastream.stream.processes import Part, Processes
 
 
 @click.command()
@@ -31,6 +33,7 @@ from slastream.settings import Settings
     help="Deadlines fall due by the wall clock, or by the log's time alone (simulated runs).",
 )
 @click.option("--instance-id", help="This worker's own name in its group, kept over restarts.")
+@click.option("--processes", type=int, help="Cores to use: each process has partitions of its own.")
 @click.option("--app-id", help="The consumer group.")
 @click.option("--web-port", type=int, help="Port of /livez, /readyz and /metrics; 0 for none.")
 @click.option("--ingest/--no-ingest", default=None, help="Read the raw topics, or leave them.")
@@ -47,18 +50,38 @@ def command(book: Path | None, **flags: Any) -> None:
     from slastream.book import publishable
 
     told = publishable(book) if book is not None else []
-    from slastream.stream.app import NOISY
-
-    log_to_stderr(settings.log_level, NOISY)
-    code = run_to_end(_run(settings, told))
+    part = Part.from_environment(os.environ)
+    log_to_stderr(settings.log_level, NOISY, "" if part is None else f"[{part.number}] ")
+    if settings.processes > 1:
+        code = run_to_end(_run_several(settings, [] if book is None else ["--book", str(book)]))
+    else:
+        code = run_to_end(_run(settings, told, part))
     sys.exit(code)
 
 
-async def _run(settings: Settings, told: Sequence[tuple[Book, bytes]]) -> int:
+async def _run(
+    settings: Settings, told: Sequence[tuple[Book, bytes]], part: Part | None = None
+) -> int:
     from slastream.stream.app import Worker
 
-    worker = Worker(settings, told)
-    loop = asyncio.get_running_loop()
+    worker = Worker(settings, told, part=part)
+    _stop_on_signals(worker.stop)
+    if part is None:
+        return await worker.run()
+    orphaned = asyncio.create_task(part.orphaned())
+    orphaned.add_done_callback(lambda _: worker.stop.set())
+    try:
+        return await worker.run()
+    finally:
+        orphaned.cancel()
+
+
+async def _run_several(settings: Settings, book: Sequence[str]) -> int:
+    processes = Processes(settings, [sys.executable, "-m", "slastream", "worker"], book)
+    _stop_on_signals(processes.stop)
+    return await processes.run()
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, worker.stop.set)
-    return await worker.run()
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)

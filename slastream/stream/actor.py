@@ -23,7 +23,7 @@ from slastream.observe.progress import Replaying
 from slastream.stream import disk
 from slastream.stream.changelog import Changelog, Recovered
 from slastream.stream.clock import LogClock
-from slastream.stream.position import POSITION, Position
+from slastream.stream.position import CLAIM, POSITION, Position
 from slastream.stream.post import Delivered, Engine, Post
 from slastream.stream.transaction import Fenced, Told, Transactions, Uncertain
 
@@ -48,6 +48,8 @@ FENCED_WAIT = 3.0
 
 _PLAIN: list[tuple[str, bytes]] = []
 """The headers of a record of state."""
+
+_CLAIM: Told = (CLAIM, None, _PLAIN, None)
 
 
 class Actor:
@@ -194,7 +196,10 @@ class Actor:
         await self._pause(RETRY)
 
     async def _open(self) -> None:
-        """Fence whoever had the partition, replay what it committed, and begin to read behind it."""
+        """Fence whoever had the partition, replay what it committed, and begin to read behind it.
+
+        All that was committed lies in front of the claim, which every replica in sync acknowledges.
+        """
         post = self.post
         self._tell("opening")
         post.source.hold(post.tp)
@@ -203,9 +208,12 @@ class Actor:
         )
         await self._transactions.start()
         post.at("fenced")
+        state = post.output("state")
+        claimed = (await self._transactions.commit({state: [_CLAIM]}))[state] - 1
+        post.at("claimed")
         changelog = self.changelog = Changelog(
             post.client,
-            post.output("state"),
+            state,
             TopicPartition(*post.tp),
             post.cluster,
             post.deadline_of,
@@ -213,7 +221,7 @@ class Actor:
             post.helpers,
         )
         store, self._store = self._store, None
-        recovered = await changelog.catch_up(post.path, store)
+        recovered = await changelog.catch_up(post.path, claimed, store)
         self._store = recovered.store
         post.at("replayed")
         self._position = recovered.position

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import gc
 import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from slastream import metrics
 from slastream.core.books import Books
-from slastream.core.errors import Misconfigured
 from slastream.core.instant import Instant
 from slastream.core.policy import Book
 from slastream.engine.effects import Effects
@@ -33,36 +30,30 @@ from slastream.engine.partition import Partition
 from slastream.engine.recent import Recent
 from slastream.engine.row import deadline_of
 from slastream.engine.store import Store
-from slastream.kafka.security import client_options
 from slastream.observe.census import Census
 from slastream.observe.owned import Owned, Told
 from slastream.observe.progress import FILE, TERMINAL, Progress, Replaying
+from slastream.running import NOISY
 from slastream.settings import Settings
 from slastream.stream.actor import Actor
 from slastream.stream.changelog import Recovered
 from slastream.stream.clock import Clock, LogClock, WallClock
 from slastream.stream.faults import At, crash_at
-from slastream.stream.ground import Ground, look
+from slastream.stream.ground import Ground, client_of, look
 from slastream.stream.helpers import Helpers
 from slastream.stream.ingest import Desk, Ingest
 from slastream.stream.library import Library
+from slastream.stream.lock import locked
 from slastream.stream.membership import member
 from slastream.stream.owners import Owners
 from slastream.stream.post import Engine, Post
 from slastream.stream.probe import ask_the_broker, trust
+from slastream.stream.processes import Part
 from slastream.stream.rebuild import DeadlineOf
 from slastream.stream.transport import BatchApp
-from slastream.stream.web import Pages
+from slastream.stream.web import serving
 
 log = logging.getLogger("slastream.worker")
-
-
-def client_of(settings: Settings) -> dict[str, Any]:
-    """Return what every Kafka client of this worker is made with, security included."""
-    return {
-        **client_options(settings.broker),
-        "client_id": f"{settings.app_id}-{settings.instance_id}",
-    }
 
 
 class Worker:
@@ -76,8 +67,11 @@ class Worker:
         engine: Callable[[int, Store, Books], Engine] = Partition,
         deadlines: DeadlineOf = deadline_of,
         at: At | None = None,
+        part: Part | None = None,
     ) -> None:
+        """`part` is which process of a worker this is, where it has several."""
         self.settings = settings
+        self._part = part
         if engine is Partition:
             engine = partial(Partition, exact=settings.time == "log", recent=Recent())
         self._new_engine = engine
@@ -103,13 +97,14 @@ class Worker:
         """Run until stopped; returns the exit code. Raises `Misconfigured` at start."""
         settings = self.settings
         async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(_locked(settings.data_dir))
+            stack.enter_context(locked(settings.data_dir))
             await self._serve(stack)
             producer = await self._begin(stack)
             if producer is None:
                 return 0
             self._ask_the_time(stack, producer)
-            progress = Progress(self._replaying, TERMINAL if sys.stderr.isatty() else FILE)
+            watched = sys.stderr.isatty() and self._part is None
+            progress = Progress(self._replaying, TERMINAL if watched else FILE)
             stack.push_async_callback(_cancel, asyncio.create_task(progress.run()))
             if settings.helpers:
                 self._helpers = Helpers(settings.helpers)
@@ -175,6 +170,7 @@ class Worker:
             max_batch_size=512 * 1024,
             max_request_size=8 * 1024 * 1024,  # a book may be large
             request_timeout_ms=10_000,
+            metadata_max_age_ms=5_000,
         )
         stack.push_async_callback(_quietly, producer.stop)
         await producer.start()
@@ -198,16 +194,8 @@ class Worker:
         settings = self.settings
         if not settings.web_port:
             return
-        pages = Pages(settings.web_host, settings.web_port, self._told_ready)
-        try:
-            await pages.start()
-        except OSError as error:
-            raise Misconfigured(
-                f"cannot listen on {settings.web_host}:{settings.web_port}: {error.strerror}",
-                where="SLASTREAM_WEB_PORT",
-                hint="choose another port, or 0 for none",
-            ) from error
-        stack.push_async_callback(pages.stop)
+        listener = None if self._part is None else self._part.listener
+        await stack.enter_async_context(serving(self, settings, listener))
         told = Told(
             settings.topic("tickets"), self._owned, self.census, self.books, self._clock_offset,
             simulated=settings.time == "log",
@@ -343,7 +331,15 @@ class Worker:
             f" (rebuilt: {recovered.because})" if recovered.because else "",
         )  # fmt: skip
 
-    def _told_ready(self) -> dict[str, object]:
+    async def livez(self) -> bool:
+        """Return true, if the loop comes to it at all."""
+        return True
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """Return the metrics page and its content type."""
+        return metrics.page(accept)
+
+    async def readyz(self) -> dict[str, object]:
         return {
             "ready": self.ready,
             "partitions": {
@@ -373,26 +369,6 @@ class Worker:
         return self.clock.apart / 1000 if isinstance(self.clock, WallClock) else None
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Any:
-    """Hold a data directory: two workers in one would take each other's partitions' stores."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file: TextIO = (folder / "lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise Misconfigured(
-            "another worker runs in this data directory",
-            where=str(folder),
-            hint="give each worker one of its own: --data-dir",
-        ) from None
-    try:
-        yield
-    finally:
-        file.close()
-
-
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task], timeout=2.0)
@@ -408,15 +384,6 @@ async def _stop_app(app: BatchApp) -> None:
     with contextlib.suppress(Exception):
         await asyncio.wait_for(app.stop(), 8.0)
     log.info("left the group in %.1f s", time.monotonic() - started)
-
-
-NOISY: Mapping[str, int] = {
-    "faust": logging.WARNING,
-    "mode": logging.WARNING,
-    "slastream.stream.transport": logging.WARNING,  # Faust's services of ours, in its words
-    "aiokafka": logging.CRITICAL,  # what it meets, we meet too, and say in one line
-    "asyncio": logging.ERROR,
-}
 
 
 def _quiet() -> None:

@@ -28,6 +28,9 @@ from slastream.stream.rebuild import DeadlineOf, Request, reader, rebuild
 TOMBSTONES = 24 * 3600.0
 """Seconds for which a deleted row's tombstone stays, where the topic does not say otherwise."""
 
+STALE = 5.0
+"""Seconds in which a broker that was frozen has learnt that another one leads."""
+
 CHUNK = 2_000
 
 SMALL = 8 * 1024 * 1024
@@ -81,12 +84,13 @@ class Changelog:
         self.ahead = 0
         """Offsets still to replay."""
 
-    async def catch_up(self, path: Path, store: RocksStore | None = None) -> Recovered:
+    async def catch_up(self, path: Path, end: int, store: RocksStore | None = None) -> Recovered:
         """Open the store at `path` (or go on with an open one) and replay what it has not seen.
 
-        To be called after the partition's producer has fenced all others, so that the end of the
-        changelog stands still. Raises `Misconfigured` when the journal is not the one that was read
-        before, and KafkaError when the broker does not answer.
+        `end` is the offset of this owner's claim, in front of which everything is read: a broker that
+        was frozen still believes to lead, and tells of an end that has long been passed.
+        Raises `Misconfigured` when the journal is not the one that was read before, and KafkaError when
+        the broker does not answer.
         """
         started = time.monotonic()
         self.replayed = 0
@@ -100,11 +104,11 @@ class Changelog:
             store = opened = store or RocksStore(path)
             because = f"corrupt, moved to {store.moved_aside}" if store.moved_aside else ""
             try:
-                await self._replay(consumer, store)
+                await self._replay(consumer, store, end)
             except _Stranger as stranger:
                 because = because or str(stranger)
                 store.close()
-                store = opened = await self._rebuild(consumer, path)
+                store = opened = await self._rebuild(consumer, path, end)
             position, lost = await self._check(consumer, store)
         except BaseException:
             if opened is not None:
@@ -115,33 +119,33 @@ class Changelog:
         seconds = time.monotonic() - started
         return Recovered(store, position, self.replayed, seconds, because, lost)
 
-    async def _rebuild(self, consumer: AIOKafkaConsumer, path: Path) -> RocksStore:
+    async def _rebuild(self, consumer: AIOKafkaConsumer, path: Path, end: int) -> RocksStore:
         """Make the store anew, beside its place, and put it there when it is whole."""
         tp = self._changelog
         rmtree(path, ignore_errors=True)
         new = path.with_name(f"{path.name}.new-{uuid.uuid4().hex[:8]}")
         begin = (await consumer.beginning_offsets([tp]))[tp]
-        end = (await consumer.end_offsets([tp]))[tp]
         self._progress(0, end - begin)
         try:
             if self._helpers is not None and end - begin >= HELPED:
-                self.replayed = await self._helpers.rebuild(self._request(new), self._progress)
+                self.replayed = await self._helpers.rebuild(self._request(new, end), self._progress)
             else:
                 self.replayed = await rebuild(
-                    consumer, tp, new, self._deadline_of, self._progress, SMALL
+                    consumer, tp, end, new, self._deadline_of, self._progress, SMALL
                 )
             new.rename(path)
         finally:
             rmtree(new, ignore_errors=True)
         return RocksStore(path)
 
-    def _request(self, path: Path) -> Request:
+    def _request(self, path: Path, end: int) -> Request:
         ask, client = self._deadline_of, self._client
         return Request(
             broker=client["bootstrap_servers"],
             client_id=client.get("client_id", "slastream"),
             topic=self._changelog.topic,
             partition=self._changelog.partition,
+            end=end,
             path=str(path.absolute()),
             deadline_of=f"{ask.__module__}:{ask.__qualname__}",
         )
@@ -149,11 +153,10 @@ class Changelog:
     def _progress(self, replayed: int, ahead: int) -> None:
         self.replayed, self.ahead = replayed, ahead
 
-    async def _replay(self, consumer: AIOKafkaConsumer, store: RocksStore) -> None:
+    async def _replay(self, consumer: AIOKafkaConsumer, store: RocksStore, end: int) -> None:
         """Bring `store` to the end of the changelog. Raises `_Stranger` when it cannot be."""
         tp = self._changelog
         begin = (await consumer.beginning_offsets([tp]))[tp]
-        end = (await consumer.end_offsets([tp]))[tp]
         reached = store.meta("changelog")
         if reached is None:
             if begin < end or next(store.scan(), None) is not None:
@@ -217,7 +220,6 @@ class Changelog:
         """Compare the position with the journal; begin one where there is none."""
         tp = self._journal
         begin = (await consumer.beginning_offsets([tp]))[tp]
-        end = (await consumer.end_offsets([tp]))[tp]
         noted = store.meta("position")
         if noted is None:
             return Position(begin, uuid.uuid4().hex, self._cluster), 0
@@ -228,6 +230,7 @@ class Changelog:
                 where=f"{tp.topic}[{tp.partition}]",
                 hint="a mirrored journal needs a prefix and state of its own",
             )
+        end = await self._journal_end(consumer, position.offset)
         if position.offset > end:
             raise Misconfigured(
                 f"the journal ends at {end}, but {position.offset} records of it were applied:"
@@ -236,3 +239,12 @@ class Changelog:
                 hint=f"restore it, or recreate {self._changelog.topic} too, to judge from zero",
             )
         return position, max(0, begin - position.offset)
+
+    async def _journal_end(self, consumer: AIOKafkaConsumer, reached: int) -> int:
+        """Return where the journal ends; a broker that still believes to lead is asked again."""
+        tp, limit = self._journal, time.monotonic() + STALE
+        while True:
+            end: int = (await consumer.end_offsets([tp]))[tp]
+            if end >= reached or time.monotonic() > limit:
+                return end
+            await asyncio.sleep(0.5)

@@ -2,7 +2,7 @@
 
 `SLASTREAM_CRASH_AT=committed:7` kills it, as kill -9 does, the seventh time it comes past a point:
 `computed` (before anything is sent), `sent` (before the commit), `committed` (before the store is
-written), `stored`, and in recovery `fenced` and `replayed`.
+written), `stored`, and in recovery `fenced`, `claimed` and `replayed`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 
-POINTS = ("computed", "sent", "committed", "stored", "fenced", "replayed")
+POINTS = ("computed", "sent", "committed", "stored", "fenced", "claimed", "replayed")
 
 At = Callable[[str], None]
 

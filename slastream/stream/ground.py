@@ -21,6 +21,7 @@ from slastream.kafka.admin import described
 from slastream.kafka.plan import plan
 from slastream.kafka.promise import check
 from slastream.kafka.reach import explained
+from slastream.kafka.security import client_options
 from slastream.settings import VERSIONED, Settings
 
 log = logging.getLogger("slastream.worker")
@@ -39,6 +40,14 @@ class Ground:
     """Seconds for which the changelog keeps the tombstone of a deleted row."""
     broker_time: bool
     """Whether the changelog is stamped by the broker, so that its clock can be asked."""
+
+
+def client_of(settings: Settings) -> dict[str, Any]:
+    """Return what every Kafka client of this worker is made with, security included."""
+    return {
+        **client_options(settings.broker),
+        "client_id": f"{settings.app_id}-{settings.instance_id}",
+    }
 
 
 async def look(settings: Settings, client: Mapping[str, Any], stop: asyncio.Event) -> Ground | None:

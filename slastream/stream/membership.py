@@ -48,9 +48,12 @@ def member(
         "fetch_max_wait_ms": 500,
         "session_timeout_ms": int(settings.session_timeout * 1000),
         "heartbeat_interval_ms": int(settings.heartbeat_interval * 1000),
-        "rebalance_timeout_ms": 15_000,
+        # A broker that is frozen takes requests and answers none. Its partitions are led by others
+        # soon; who leads is looked up this often, and whoever was asked in vain is given up then,
+        # later than the group's coordinator answers a member that has to wait for all others.
+        "metadata_max_age_ms": 5_000,
+        "request_timeout_ms": 12_000,
+        "rebalance_timeout_ms": 10_000,
         "max_poll_interval_ms": 300_000,
-        "request_timeout_ms": 30_000,
-        "metadata_max_age_ms": 60_000,
     }
     return app

@@ -1,6 +1,6 @@
 """How far into the journal a partition is, as the last record of each transaction says it.
 
-Knows the form of that record on `sla.state.v1` and of the notes in a store that repeat it.
+Knows the form of that record on `sla.state.v1`, of the claim, and of the notes in a store that repeat it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,12 @@ import orjson
 
 POSITION = b"\x00position"
 """The key under which each transaction writes how far into the journal it reached."""
+
+CLAIM = b"\x00claim"
+"""The key under which a new owner writes before it reads: what it has to know lies in front of that.
+
+It has no value, so that compaction forgets it.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ from slastream.stream.position import POSITION, Seen
 FETCH = 8 * 1024 * 1024
 """Bytes that are asked for at once."""
 
+PATIENCE_MS = 5_000
+"""Milliseconds after which another broker is asked: one that is frozen takes questions too."""
+
 DeadlineOf = Callable[[bytes, bytes], Instant | None]
 """(key, row) -> the instant under which the row stands in the index."""
 
@@ -48,6 +51,7 @@ def reader(client: Mapping[str, Any]) -> AIOKafkaConsumer:
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="none",
+        request_timeout_ms=PATIENCE_MS,
         max_partition_fetch_bytes=FETCH,
         fetch_max_wait_ms=200,
     )
@@ -56,17 +60,17 @@ def reader(client: Mapping[str, Any]) -> AIOKafkaConsumer:
 async def rebuild(
     consumer: AIOKafkaConsumer,
     changelog: TopicPartition,
+    end: int,
     path: Path,
     deadline_of: DeadlineOf,
     progress: Progress,
     spill: int = SPILL,
 ) -> int:
-    """Make the store at `path` from the whole of a changelog that stands still.
+    """Make the store at `path` from all of a changelog that lies in front of `end`.
 
     Returns the number of records replayed. Raises KafkaError; what was begun is removed then.
     """
     position = (await consumer.beginning_offsets([changelog]))[changelog]
-    end = (await consumer.end_offsets([changelog]))[changelog]
     consumer.seek(changelog, position)
     bulk, seen, replayed = Bulk(path, deadline_of, spill), None, 0
     try:
@@ -79,7 +83,11 @@ async def rebuild(
                     if key == POSITION:
                         found = Seen.of(record)
                         if seen is not None and seen.lineage != found.lineage:
-                            raise InvariantBroken(f"{changelog} holds two changelogs")
+                            raise InvariantBroken(
+                                f"{changelog.topic}[{changelog.partition}] holds two changelogs:"
+                                f" one up to offset {seen.behind - 1},"
+                                f" another from offset {record.offset} on"
+                            )
                         seen = found
                     elif key and key[0]:
                         rows[key] = record.value
@@ -104,6 +112,8 @@ class Request:
     client_id: str
     topic: str
     partition: int
+    end: int
+    """The offset in front of which everything is to be read."""
     path: str
     deadline_of: str
     """`module:function`"""
@@ -118,7 +128,7 @@ class Request:
             await asyncio.wait_for(consumer.start(), 15)
             consumer.assign([tp])
             ask = getattr(importlib.import_module(module), name)
-            return await rebuild(consumer, tp, Path(self.path), ask, progress)
+            return await rebuild(consumer, tp, self.end, Path(self.path), ask, progress)
         finally:
             await consumer.stop()
 

@@ -86,6 +86,12 @@ def _closed(batch: BatchBuilder, count: int) -> BatchBuilder:
     return batch
 
 
+def _heard(future: asyncio.Future[Any]) -> None:
+    """Take note of a failure that an earlier one keeps us from waiting for."""
+    if not future.cancelled():
+        future.exception()
+
+
 class Transactions:
     """A transactional producer for one partition. After `Fenced` or `Uncertain`, make a new one."""
 
@@ -100,7 +106,9 @@ class Transactions:
             transaction_timeout_ms=int(timeout * 1000),
             acks="all",
             max_batch_size=BATCH,
-            request_timeout_ms=10_000,
+            # A frozen broker is asked in vain this long, and the next one within PATIENCE.
+            request_timeout_ms=6_000,
+            metadata_max_age_ms=5_000,
             retry_backoff_ms=20,
         )
 
@@ -131,7 +139,8 @@ class Transactions:
                 ends = await self._send(records, offsets, group)
         except _FENCED as error:
             raise Fenced(str(error) or type(error).__name__) from error
-        except (KafkaError, TimeoutError) as error:
+        except (KafkaError, TimeoutError, IllegalOperation) as error:
+            # An illegal operation: the producer has learnt of its end between two of our calls.
             await self._abort()
             if isinstance(error, TimeoutError):
                 raise KafkaError(f"no answer within {PATIENCE:g} s") from error
@@ -159,6 +168,7 @@ class Transactions:
             for batch in batches_of(producer, items):
                 count = batch.record_count()
                 future = await producer.send_batch(batch, tp.topic, partition=tp.partition)
+                future.add_done_callback(_heard)
                 sent.append((tp, count, future))
         if offsets:
             await producer.send_offsets_to_transaction(dict(offsets), group)
@@ -167,6 +177,8 @@ class Transactions:
         return {tp: future.result().offset + count for tp, count, future in sent}
 
     async def _abort(self) -> None:
+        if self._producer._txn_manager.is_fatal_error():
+            raise Fenced("the producer has ended")
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._producer.abort_transaction()
@@ -179,3 +191,6 @@ class Transactions:
         """Let go of the connections; an open transaction is left for the next owner to abort."""
         with contextlib.suppress(Exception):
             await asyncio.wait_for(self._producer.stop(), 2.0)
+        waiter = self._producer._txn_manager._transaction_waiter
+        if waiter is not None and waiter.done():
+            _heard(waiter)

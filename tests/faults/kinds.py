@@ -23,7 +23,7 @@ def killed_at(point: str) -> Kind:
         """kill -9 at some moment, and again at the point when it has come back."""
         member = world.anyone()
         await member.kill()
-        nth = 1 if point in ("fenced", "replayed") else world.rng.randint(1, 12)
+        nth = 1 if point in ("fenced", "claimed", "replayed") else world.rng.randint(1, 12)
         member.start(crash_at=f"{point}:{nth}")
         code = await member.gone(60)
         struck = world.struck()

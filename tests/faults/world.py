@@ -182,7 +182,14 @@ class World:
 
     async def fed(self, slices: int = 1, limit: float = PATIENCE) -> None:
         """Wait until as many slices that begin from now on are told."""
-        await asyncio.wait_for(self.feeder.past(self.feeder.last.number + 1 + slices), limit)
+        told = asyncio.create_task(self.feeder.past(self.feeder.last.number + 1 + slices))
+        done, _ = await asyncio.wait(
+            {told, *self._tasks}, timeout=limit, return_when=asyncio.FIRST_COMPLETED
+        )
+        told.cancel()
+        self._look_at_tasks()
+        if told not in done:
+            raise TimeoutError(f"no more is taken in within {limit:g} s")
 
     # -- faults
 

@@ -33,8 +33,9 @@ from slastream.kafka.local import LocalBroker
 from slastream.settings import Settings
 from slastream.stream import app, changelog
 from slastream.stream.actor import HEARTBEAT
-from slastream.stream.app import client_of
 from slastream.stream.changelog import POSITION, Changelog, Position
+from slastream.stream.ground import client_of
+from slastream.stream.position import CLAIM
 from slastream.stream.probe import PROBE
 from slastream.stream.transaction import Item, Transactions
 
@@ -343,6 +344,43 @@ async def test_heartbeats_move_the_position(settings: Settings, produce: Many) -
     assert values(await committed(settings, "outcomes")) == [b"0/3"]
 
 
+async def claim(transactions: Transactions, tp: TopicPartition) -> int:
+    """Return where a new owner's claim stands, as an actor writes it."""
+    return (await transactions.commit({tp: [Item(CLAIM, None, [])]}))[tp] - 1
+
+
+@pytest.mark.parametrize("disk", ["lost", "kept"])
+async def test_all_in_front_of_the_claim_is_read(
+    settings: Settings, tmp_path: Path, disk: str
+) -> None:
+    """Where a broker says that the changelog ends is no answer: one that was frozen says it wrongly.
+
+    Here it ends before the claim for as long as what was acknowledged has not reached the reader.
+    """
+    client, tp = client_of(settings), TopicPartition(settings.topic("state"), 0)
+    journal = TopicPartition(settings.topic("tickets"), 0)
+    position = Item(POSITION, Position(0, "first", "here").encode(), [])
+    transactions = Transactions(client, "t-0", 10.0)
+    await transactions.start()
+    row = Item(b"t0", b'{"due": 1}', [])
+    ends = await transactions.commit({tp: [row, position]})
+    log = Changelog(client, tp, journal, "here", toy_deadline)
+    if disk == "kept":
+        (await log.catch_up(tmp_path / "store", ends[tp])).store.close()
+
+    reading = asyncio.create_task(log.catch_up(tmp_path / "store", ends[tp] + 3))
+    await asyncio.sleep(1.5)
+    early = reading.done()
+    late = Item(b"t1", b'{"due": 2}', [])
+    ends = await transactions.commit({tp: [late, position]})
+    recovered = await asyncio.wait_for(reading, 10)
+    await transactions.close()
+
+    assert not early
+    assert recovered.store.due(10, 10) == [(1, b"t0"), (2, b"t1")]
+    recovered.store.close()
+
+
 async def test_a_store_that_is_whole_is_not_rebuilt(settings: Settings, tmp_path: Path) -> None:
     """Whatever stands behind the last transaction, a control record or a probe, a store goes on."""
     client, tp = client_of(settings), TopicPartition(settings.topic("state"), 0)
@@ -354,18 +392,20 @@ async def test_a_store_that_is_whole_is_not_rebuilt(settings: Settings, tmp_path
     await transactions.commit({tp: [*rows, position]})
     async with AIOKafkaProducer(bootstrap_servers=settings.broker) as producer:
         await producer.send_and_wait(tp.topic, b"", PROBE, partition=0)
+    end = await claim(transactions, tp)
     because = []
     for _ in range(3):
         log = Changelog(client, tp, journal, "here", toy_deadline)
-        recovered = await log.catch_up(tmp_path / "store")
+        recovered = await log.catch_up(tmp_path / "store", end)
         because.append(recovered.because)
         deadlines = recovered.store.due(10**6, 100)
         recovered.store.close()
 
         assert deadlines == [(100 + n, b"t%d" % n) for n in range(10)]
     await transactions.commit({tp: [Item(b"t0", None, []), position]})
+    end = await claim(transactions, tp)
     recovered = await Changelog(client, tp, journal, "here", toy_deadline).catch_up(
-        tmp_path / "store"
+        tmp_path / "store", end
     )
 
     assert because == ["no store on this disk", "", ""]

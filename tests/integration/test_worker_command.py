@@ -151,3 +151,84 @@ async def test_a_port_that_is_taken(
     said = (tmp_path / "worker.log").read_text()
     assert "cannot listen on" in said
     assert "Traceback" not in said
+
+
+# -- several processes
+
+Launch = Callable[..., subprocess.Popen[bytes]]
+
+
+def members(worker: subprocess.Popen[bytes]) -> list[int]:
+    """Return the processes that a worker consists of."""
+    found = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    return [int(pid) for pid in found]
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def both_ready(settings: Settings) -> bool:
+    status, body = page(settings, "/readyz")
+    return status == 200 and len(orjson.loads(body)["partitions"]) == 2
+
+
+async def test_several_processes_are_one_worker(
+    settings: Settings, launch: Launch, tmp_path: Path
+) -> None:
+    """Each process has a partition; pages tell of both; one that is killed comes back; all end at once."""
+    (tmp_path / "book.yaml").write_text(BOOK)
+    worker = launch("--processes", "2", "--book", str(tmp_path / "book.yaml"))
+    await until(lambda: both_ready(settings))
+    pids = members(worker)
+
+    assert page(settings, "/livez")[0] == 200
+    assert orjson.loads(page(settings, "/readyz")[1])["processes"] == {"1": True, "2": True}
+    await until(lambda: page(settings, "/metrics")[1].count(b'state="ready"} 1.0') == 2)
+    assert page(settings, "/metrics")[1].count(b"slastream_build_info{") == 2
+    assert len(await committed(settings, "books", 1)) == 1
+
+    os.kill(pids[0], signal.SIGKILL)
+    await until(lambda: len(members(worker)) == 2 and pids[0] not in members(worker))
+    await until(lambda: both_ready(settings))
+    worker.send_signal(signal.SIGINT)
+
+    assert worker.wait(20) == 0
+    said = (tmp_path / "worker.log").read_text()
+    assert "process 1 was killed (SIGKILL), starting it again" in said
+    assert "INFO    [2] ready: 1 partitions" in said
+    assert "Traceback" not in said
+
+
+async def test_none_outlives_its_worker(settings: Settings, launch: Launch) -> None:
+    """kill -9 of whoever holds them together ends the processes too, in good order."""
+    worker = launch("--processes", "2")
+    await until(lambda: both_ready(settings))
+    pids = members(worker)
+    worker.kill()
+
+    await until(lambda: not any(running(pid) for pid in pids))
+
+
+async def test_what_is_wrong_is_said_once(
+    settings: Settings, launch: Launch, tmp_path: Path
+) -> None:
+    """A topic that is not there ends the worker before a process is started."""
+    worker = launch("--processes", "2", "--prefix", "nowhere.")
+
+    assert worker.wait(30) == 2
+    assert (tmp_path / "worker.log").read_text().count("nowhere.tickets.v1") == 1
+
+
+async def test_a_process_that_gives_up_ends_the_worker(
+    settings: Settings, launch: Launch, tmp_path: Path
+) -> None:
+    """What a process cannot mend by being started again is its worker's end, with its code."""
+    settings.data_dir.mkdir(parents=True)
+    (settings.data_dir / "2").write_text("a file where a folder has to be")
+    worker = launch("--processes", "2")
+
+    assert worker.wait(30) == 1

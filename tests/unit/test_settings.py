@@ -38,6 +38,7 @@ def test_environment_and_flags() -> None:
         ("SLASTREAM_INGEST", "perhaps"),
         ("SLASTREAM_TIME", "sidereal"),
         ("SLASTREAM_CHUNK", "0"),
+        ("SLASTREAM_PROCESSES", "0"),
         ("SLASTREAM_SESSION_TIMEOUT", "1"),
     ],
 )
@@ -53,3 +54,20 @@ def test_topic_names() -> None:
 
     assert settings.topic("tickets") == "x.tickets.v1"
     assert settings.topic("raw.jira") == "x.raw.jira"
+
+
+def test_settings_as_an_environment() -> None:
+    """What a process is told by its environment is what its worker was told."""
+    settings = Settings(
+        broker="a:1,b:2", data_dir=Path("/tmp/x"), ingest=False, session_timeout=9.5,
+        tenants={"jira": "acme", "glpi": "beta"}, processes=3,
+    )  # fmt: skip
+
+    assert Settings.from_environment(settings.environ()) == settings
+
+
+def test_each_process_has_a_name_and_a_folder_of_its_own() -> None:
+    """A process of a worker is a member of the group like any other."""
+    settings = Settings(instance_id="w", data_dir=Path("/d"), processes=2)
+
+    assert settings.of_process(2) == Settings(instance_id="w.2", data_dir=Path("/d/2"), processes=1)

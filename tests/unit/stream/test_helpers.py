@@ -24,7 +24,7 @@ async def helpers() -> AsyncIterator[Helpers]:
 def request(tmp_path: Path) -> Request:
     """A rebuild from a broker that is not there."""
     return Request(
-        f"127.0.0.1:{ports.free()}", "test", "sla.state.v1", 0, str(tmp_path / "new"),
+        f"127.0.0.1:{ports.free()}", "test", "sla.state.v1", 0, 1, str(tmp_path / "new"),
         "slastream.engine.row:deadline_of",
     )  # fmt: skip
 
