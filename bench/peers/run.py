@@ -48,6 +48,9 @@ from slastream.kafka.local import LocalBroker
 
 FOLDER = ROOT / "var" / "peers"
 PARTITIONS = 4
+BROKER = {"group.initial.rebalance.delay.ms": "3000"}
+"""Kafka's own default, where our local broker does not wait: members that start at once join at once."""
+
 PATIENCE = 900.0
 """Seconds in which an engine must be through."""
 
@@ -261,7 +264,7 @@ async def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         broker = args.broker
         if broker is None:
-            local = LocalBroker()
+            local = LocalBroker(config=BROKER)
             stack.callback(local.stop)
             broker = await asyncio.to_thread(local.start)
         bench = Bench(broker, tickets)
