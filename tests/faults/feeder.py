@@ -139,7 +139,8 @@ class Feeder:
         offsets = await self._admin.list_consumer_group_offsets(
             self._settings.app_id, partitions=[place]
         )
-        return int(offsets[place].offset)
+        # A coordinator that is not in office yet, or not any more, tells of no partition.
+        return offsets[place].offset if place in offsets else -1
 
     async def _send_journal(self, told: Slice) -> None:
         """Write what goes straight to the journal, and the heartbeats behind it."""
