@@ -16,7 +16,14 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    CoordinatorNotAvailableError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    for_code,
+)
+from aiokafka.structs import OffsetAndMetadata
 
 from slastream.core.errors import Misconfigured
 from slastream.kafka import promise
@@ -111,6 +118,20 @@ async def delete(client: Client, names: Sequence[str]) -> list[str]:
         if present:
             await admin.delete_topics(present)
         return present
+
+
+async def committed(
+    admin: AIOKafkaAdminClient, group: str, tp: TopicPartition
+) -> OffsetAndMetadata:
+    """Where a group is in a partition; its offset is -1 where it has never committed.
+
+    Raises CoordinatorNotAvailableError while its coordinator moves: the client library takes such a
+    refusal for an answer that tells of no partition, which is not the same as none committed.
+    """
+    told = await admin.list_consumer_group_offsets(group, partitions=[tp])
+    if tp not in told:
+        raise CoordinatorNotAvailableError(f"the coordinator of group {group} is not in office yet")
+    return told[tp]
 
 
 async def group_offsets(client: Client, group: str) -> dict[tuple[str, int], int]:

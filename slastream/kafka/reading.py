@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -17,6 +18,23 @@ Consumer: TypeAlias = "AIOKafkaConsumer[Any, Any]"
 _FETCH = 4 * 1024 * 1024
 _QUIET = 10.0
 """Seconds without a record after which a broker that has more to give counts as away."""
+
+_STALE = 5.0
+"""Seconds in which a broker that was frozen has learnt that another one leads."""
+
+
+async def end_behind(consumer: Consumer, tp: TopicPartition, reached: int) -> int:
+    """Return where a partition ends, of which everything up to `reached` was there before.
+
+    An end in front of that is asked for again before it is believed: a broker that was frozen and
+    wakes up says one that has long been passed. Raises KafkaError.
+    """
+    limit = time.monotonic() + _STALE
+    while True:
+        end: int = (await consumer.end_offsets([tp]))[tp]
+        if end >= reached or time.monotonic() > limit:
+            return end
+        await asyncio.sleep(0.5)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 from slastream.core.errors import Rejected
 from slastream.kafka import admin
 from slastream.kafka.admin import Client
-from slastream.kafka.reading import Consumer, reader, records
+from slastream.kafka.reading import Consumer, end_behind, reader, records
 from slastream.notify.alert import alert_of
 from slastream.notify.standing import Standing
 from slastream.notify.window import Place
@@ -28,15 +28,15 @@ async def opened(
     """Return where the group goes on, and fill `standing` with what stands there.
 
     `start` is for a group that has never been here: `now` or `beginning`. Raises `Misconfigured`
-    when the broker is away.
+    when the broker is away, and KafkaError while the group's coordinator is.
     """
     async with admin.connected(client) as asked:
-        found = (await asked.list_consumer_group_offsets(group, partitions=[tp])).get(tp)
+        found = await admin.committed(asked, group, tp)
     async with reader(client) as consumer:
         consumer.assign([tp])
         first = (await consumer.beginning_offsets([tp]))[tp]
-        end = (await consumer.end_offsets([tp]))[tp]
-        if found is None or found.offset < 0:
+        end = await end_behind(consumer, tp, found.offset)
+        if found.offset < 0:
             offset = end if start == "now" else first
             return Place(offset, offset)
         offset = found.offset

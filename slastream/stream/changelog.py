@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from slastream.core.errors import Misconfigured
 from slastream.core.instant import Instant
 from slastream.engine.rocks import RocksStore
+from slastream.kafka.reading import end_behind
 from slastream.stream.helpers import Helpers
 from slastream.stream.position import POSITION as POSITION
 from slastream.stream.position import Position as Position
@@ -27,9 +28,6 @@ from slastream.stream.rebuild import DeadlineOf, Request, reader, rebuild
 
 TOMBSTONES = 24 * 3600.0
 """Seconds for which a deleted row's tombstone stays, where the topic does not say otherwise."""
-
-STALE = 5.0
-"""Seconds in which a broker that was frozen has learnt that another one leads."""
 
 CHUNK = 2_000
 
@@ -230,7 +228,7 @@ class Changelog:
                 where=f"{tp.topic}[{tp.partition}]",
                 hint="a mirrored journal needs a prefix and state of its own",
             )
-        end = await self._journal_end(consumer, position.offset)
+        end = await end_behind(consumer, tp, position.offset)
         if position.offset > end:
             raise Misconfigured(
                 f"the journal ends at {end}, but {position.offset} records of it were applied:"
@@ -239,12 +237,3 @@ class Changelog:
                 hint=f"restore it, or recreate {self._changelog.topic} too, to judge from zero",
             )
         return position, max(0, begin - position.offset)
-
-    async def _journal_end(self, consumer: AIOKafkaConsumer, reached: int) -> int:
-        """Return where the journal ends; a broker that still believes to lead is asked again."""
-        tp, limit = self._journal, time.monotonic() + STALE
-        while True:
-            end: int = (await consumer.end_offsets([tp]))[tp]
-            if end >= reached or time.monotonic() > limit:
-                return end
-            await asyncio.sleep(0.5)

@@ -18,6 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from slastream.cli.feeding import HEARTBEAT
+from slastream.kafka import admin
 from slastream.settings import Settings
 from slastream.stream.transaction import Item, batches_of
 from tests.faults.oracle import Oracle
@@ -136,11 +137,7 @@ class Feeder:
     async def _committed(self, place: TopicPartition) -> int:
         await self._connected()
         assert self._admin is not None
-        offsets = await self._admin.list_consumer_group_offsets(
-            self._settings.app_id, partitions=[place]
-        )
-        # A coordinator that is not in office yet, or not any more, tells of no partition.
-        return offsets[place].offset if place in offsets else -1
+        return (await admin.committed(self._admin, self._settings.app_id, place)).offset
 
     async def _send_journal(self, told: Slice) -> None:
         """Write what goes straight to the journal, and the heartbeats behind it."""
@@ -173,25 +170,25 @@ class Feeder:
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
             client = {"bootstrap_servers": self._settings.broker, "request_timeout_ms": 6_000}
-            admin = AIOKafkaAdminClient(**client)
+            asking = AIOKafkaAdminClient(**client)
             producer = AIOKafkaProducer(**client, acks="all", enable_idempotence=True)
             try:
-                await admin.start()
+                await asking.start()
                 await producer.start()
             except BaseException:
-                await _quietly(admin.close())
+                await _quietly(asking.close())
                 await _quietly(producer.stop())
                 raise
-            self._admin, self._producer = admin, producer
+            self._admin, self._producer = asking, producer
         return self._producer
 
     async def _close(self) -> None:
         producer, self._producer = self._producer, None
-        admin, self._admin = self._admin, None
+        asked, self._admin = self._admin, None
         if producer is not None:
             await _quietly(producer.stop())
-        if admin is not None:
-            await _quietly(admin.close())
+        if asked is not None:
+            await _quietly(asked.close())
 
 
 async def _quietly(closing: Awaitable[None]) -> None:
