@@ -11,16 +11,24 @@ import struct
 # restarts may find its port taken by one.
 _RANGE = range(20_000, 32_000)
 
+_given: set[int] = set()
+
 
 def free() -> int:
-    """A port of loopback that nobody listens on at this moment."""
+    """A port of loopback that nobody listens on at this moment, and that was not given before.
+
+    Whoever got one may not listen yet: a broker draws all of its ports before it starts.
+    """
     for _ in range(200):
         port = random.choice(_RANGE)
+        if port in _given:
+            continue
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        _given.add(port)
         return port
     raise OSError("no free port between 20000 and 32000 on loopback")
 
