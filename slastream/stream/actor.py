@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict, deque
+from dataclasses import replace
 
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -231,9 +232,8 @@ class Actor:
                 "partition %d: %d journal records were deleted before they were read",
                 post.number, recovered.lost,
             )  # fmt: skip
-            self._position = Position(
-                self.position + recovered.lost, recovered.position.lineage, post.cluster
-            )
+            self._move(self.position + recovered.lost)
+        self.time = max(self.time, self._position.time)
         self._sweep_at = time.monotonic() + (UNSWEPT if recovered.because else 0.0)
         await self._read_from_position()
         self._tell("ready", recovered)
@@ -298,13 +298,14 @@ class Actor:
         skip = self.position
         records = [r for r in fetched if r.offset >= skip and r.key != HEARTBEAT]
         epoch = self._epoch
+        heard = self._heard(fetched)
         if records:
             assert self._engine is not None
             effects = self._engine.apply(records)
-            await self._commit(effects, position, len(records))
+            await self._commit(effects, position, len(records), heard)
         else:
             self._move(position)
-        self._hear(fetched)
+        self.time = heard
         if epoch != self._epoch:
             return True
         self._at = 0 if last else self._at + len(fetched)
@@ -312,8 +313,8 @@ class Actor:
             self._inbox.popleft().done()
         return True
 
-    def _hear(self, fetched: list[Record]) -> None:
-        """Move the partition's time on to that of the log.
+    def _heard(self, fetched: list[Record]) -> Instant:
+        """Return the partition's time behind these records: that of the log.
 
         Simulated records of one moment come in any order, so only a heartbeat, which is written
         behind all of them, says that a simulated time is over.
@@ -321,7 +322,7 @@ class Actor:
         heard = fetched[-1:]
         if isinstance(self.post.clock, LogClock):
             heard = [record for record in fetched if record.key == HEARTBEAT][-1:]
-        self.time = max([self.time, *(record.log_time for record in heard)])
+        return max([self.time, *(record.log_time for record in heard)])
 
     async def _fire(self) -> bool:
         """Fire what is due, `fires` tickets at the most; returns whether anything was."""
@@ -383,13 +384,16 @@ class Actor:
 
     # -- commit
 
-    async def _commit(self, effects: Effects, position: int, count: int = 0) -> None:
+    async def _commit(
+        self, effects: Effects, position: int, count: int = 0, heard: Instant = 0
+    ) -> None:
         """One Kafka transaction, then one write to the store."""
         post = self.post
         assert self._transactions is not None
         assert self._store is not None
         started = time.perf_counter()
-        reached = Position(position, self._position.lineage, post.cluster)
+        then = max(self.time, heard)
+        reached = Position(position, self._position.lineage, post.cluster, then)
         records = {post.output(short): items for short, items in _items(effects).items()}
         records[post.output("state")].append((POSITION, reached.encode(), _PLAIN, None))
         offsets = None
@@ -418,8 +422,7 @@ class Actor:
 
     def _move(self, position: int) -> None:
         """Pass over records that change nothing; the next transaction says so."""
-        self._position = Position(max(position, self.position), self._position.lineage,
-                                  self.post.cluster)  # fmt: skip
+        self._position = replace(self._position, offset=max(position, self.position))
 
     async def _commit_group_offset(self) -> None:
         """Tell the group, and with it every lag monitor, how far this partition is."""

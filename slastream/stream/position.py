@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from slastream.core.instant import Instant
+
 POSITION = b"\x00position"
 """The key under which each transaction writes how far into the journal it reached."""
 
@@ -29,16 +31,24 @@ class Position:
     lineage: str
     """A name drawn when the changelog began; a recreated changelog has another."""
     cluster: str
+    time: Instant = 0
+    """The partition's time then. Who comes next may have nothing left to read that would tell it."""
 
     def encode(self) -> bytes:
         return orjson.dumps(
-            {"offset": self.offset, "lineage": self.lineage, "cluster": self.cluster}
+            {
+                "offset": self.offset,
+                "lineage": self.lineage,
+                "cluster": self.cluster,
+                "time": self.time,
+            }
         )
 
     @classmethod
     def decode(cls, value: bytes) -> Position:
         read = orjson.loads(value)
-        return cls(int(read["offset"]), str(read["lineage"]), str(read["cluster"]))
+        time = int(read.get("time", 0))  # positions of the first releases have none
+        return cls(int(read["offset"]), str(read["lineage"]), str(read["cluster"]), time)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,11 +43,11 @@ def store_before_commit() -> None:
     owner: Any = actor.Actor
     commit = owner._commit
 
-    async def early(self: Any, effects: Any, position: int, count: int = 0) -> None:
+    async def early(self: Any, effects: Any, position: int, *rest: Any) -> None:
         reached = Position(position, self._position.lineage, self.post.cluster)
         notes = {"position": reached.encode(), "lineage": reached.lineage.encode()}
         self._store.write(effects.rows, effects.deadlines_put, effects.deadlines_del, notes)
-        await commit(self, effects, position, count)
+        await commit(self, effects, position, *rest)
 
     owner._commit = early
 

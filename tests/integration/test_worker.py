@@ -37,7 +37,7 @@ from slastream.stream.changelog import POSITION, Changelog, Position
 from slastream.stream.ground import client_of
 from slastream.stream.position import CLAIM
 from slastream.stream.probe import PROBE
-from slastream.stream.transaction import Item, Transactions
+from slastream.stream.transaction import Item, Transactions, Uncertain
 
 Many = Callable[..., Awaitable[Any]]
 
@@ -243,6 +243,32 @@ async def test_time_from_the_log_alone(settings: Settings, produce: Many) -> Non
 
         await until(announced)
 
+    assert values(await committed(settings, "alerts")) == [b"a@%d" % due]
+
+
+async def test_what_time_it_was_outlives_an_owner(settings: Settings, produce: Many) -> None:
+    """A heartbeat that was passed is not read again; what was due by it is announced all the same."""
+    losing = False
+
+    def at(point: str) -> None:
+        nonlocal losing
+        if losing and point == "committed":
+            losing = False
+            raise Uncertain("the test lost the answer")
+
+    due = now_ms() - 1_000
+    async with running(replace(settings, time="log"), at=at) as worker:
+        await until(lambda: worker.owners.actors[0]._group_offset == 0)
+        losing = True  # the next commit is that of these records
+        journal = settings.topic("tickets")
+        await produce(journal, [arm("a", due), (HEARTBEAT, None)], partition=0)
+
+        async def announced() -> bool:
+            return bool(await committed(settings, "alerts"))
+
+        await until(announced, 10)
+
+    assert not losing
     assert values(await committed(settings, "alerts")) == [b"a@%d" % due]
 
 
