@@ -109,6 +109,7 @@ class Worker:
             if settings.helpers:
                 self._helpers = Helpers(settings.helpers)
                 stack.push_async_callback(self._helpers.close)
+            asyncio.get_running_loop().set_exception_handler(_heard)
             self._app = app = self._faust(producer)
             await app.start()
             stack.push_async_callback(_stop_app, app)
@@ -367,6 +368,12 @@ class Worker:
 
     def _clock_offset(self) -> float | None:
         return self.clock.apart / 1000 if isinstance(self.clock, WallClock) else None
+
+
+def _heard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say what nobody waits for, but not of the client library's futures, which share one failure."""
+    if not isinstance(context.get("exception"), KafkaError):
+        loop.default_exception_handler(context)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

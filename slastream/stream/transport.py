@@ -25,6 +25,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import TP, ConsumerMessage
+from mode.utils.objects import cached_property
+from mode.utils.queues import FlowControlEvent
 
 from slastream.core.errors import Misconfigured
 from slastream.engine.effects import Record
@@ -83,6 +85,18 @@ class Fetched(NamedTuple):
     levels: dict[TP, Level]
 
 
+class _Flow(FlowControlEvent):  # type: ignore[misc]
+    """Queues that keep what is in them when flow goes on.
+
+    Faust lets it go on twice after a rebalance, and empties all queues each time: a fetch that was handed
+    out in between would never be answered for. What is too old to be wanted has an older epoch.
+    """
+
+    def resume(self) -> None:
+        self._suspend.clear()
+        self._resume.set()
+
+
 class BatchApp(faust.App):  # type: ignore[misc]
     """A Faust app whose consumer is configured here and not by Faust's settings."""
 
@@ -92,6 +106,10 @@ class BatchApp(faust.App):  # type: ignore[misc]
     """The topic whose partitions are held until their owner says where to begin."""
     on_fetched: Callable[[], None]
     """Called after each fetch, when levels may have changed."""
+
+    @cached_property  # type: ignore[untyped-decorator]
+    def flow_control(self) -> FlowControlEvent:
+        return _Flow(loop=self.loop)
 
 
 class _Arrivals(OrderedDict[TopicPartition, Any]):

@@ -116,3 +116,16 @@ def _answer(tp: TopicPartition, value: bytes) -> FetchResult:
     data[:8] = (7).to_bytes(8, "big")
     records = PartitionRecords(tp, MemoryRecords(bytes(data)), [], 7, None, None, True, 1)
     return FetchResult(tp, assignment=None, partition_records=records, backoff=0)
+
+
+async def test_a_fetch_in_a_queue_stays_there_when_flow_goes_on() -> None:
+    """Faust resumes flow twice after a rebalance; what was handed out between is not dropped."""
+    app = transport.BatchApp("test", broker="kafka://localhost:1")
+    queue = app.FlowControlQueue(10, clear_on_resume=True)
+    app.flow_control.resume()
+    await queue.put("a fetch")
+    app.flow_control.resume()
+
+    assert queue.qsize() == 1
+    app.flow_control.clear()
+    assert queue.empty()
