@@ -151,7 +151,7 @@ class Processes:
 
     async def _keep(self, member: _Member) -> int:
         """Run one until it ends by itself, which one that was killed does not; returns its code."""
-        while True:
+        while not self.stop.is_set():
             code = await member.ran()
             if code >= 0 or self.stop.is_set():
                 return max(code, 0)
@@ -160,3 +160,4 @@ class Processes:
                 member.number, signal.Signals(-code).name,
             )  # fmt: skip
             await asyncio.sleep(AGAIN)
+        return 0
