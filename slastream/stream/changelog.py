@@ -6,6 +6,7 @@ Knows the layout of `sla.state.v1` and of the notes in the store; what a row mea
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,9 @@ from slastream.stream.rebuild import DeadlineOf, Request, reader, rebuild
 
 TOMBSTONES = 24 * 3600.0
 """Seconds for which a deleted row's tombstone stays, where the topic does not say otherwise."""
+
+PATIENCE = 15.0
+"""Seconds without a record after which catching up is begun anew, with new connections."""
 
 CHUNK = 2_000
 
@@ -81,6 +85,7 @@ class Changelog:
         """Records replayed so far, for whoever shows progress."""
         self.ahead = 0
         """Offsets still to replay."""
+        self._limit: asyncio.Timeout | None = None
 
     async def catch_up(self, path: Path, end: int, store: RocksStore | None = None) -> Recovered:
         """Open the store at `path` (or go on with an open one) and replay what it has not seen.
@@ -88,15 +93,28 @@ class Changelog:
         `end` is the offset of this owner's claim, in front of which everything is read: a broker that
         was frozen still believes to lead, and tells of an end that has long been passed.
         Raises `Misconfigured` when the journal is not the one that was read before, and KafkaError when
-        the broker does not answer.
+        the broker does not answer, and TimeoutError when nothing has come of it for `PATIENCE`.
         """
         started = time.monotonic()
         self.replayed = 0
-        consumer, opened = reader(self._client), store
         for left in path.parent.glob(f"{path.name}.new-*"):
             rmtree(left, ignore_errors=True)  # of a rebuild that was cut short
+        consumer = reader(self._client)
         try:
-            await asyncio.wait_for(consumer.start(), 15)
+            async with asyncio.timeout(PATIENCE) as self._limit:
+                store, position, because, lost = await self._caught_up(consumer, path, end, store)
+        finally:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(consumer.stop(), 2.0)
+        seconds = time.monotonic() - started
+        return Recovered(store, position, self.replayed, seconds, because, lost)
+
+    async def _caught_up(
+        self, consumer: AIOKafkaConsumer, path: Path, end: int, store: RocksStore | None
+    ) -> tuple[RocksStore, Position, str, int]:
+        opened = store
+        try:
+            await consumer.start()
             consumer.assign([self._changelog, self._journal])
             consumer.pause(self._journal)
             store = opened = store or RocksStore(path)
@@ -112,10 +130,7 @@ class Changelog:
             if opened is not None:
                 opened.close()
             raise
-        finally:
-            await consumer.stop()
-        seconds = time.monotonic() - started
-        return Recovered(store, position, self.replayed, seconds, because, lost)
+        return store, position, because, lost
 
     async def _rebuild(self, consumer: AIOKafkaConsumer, path: Path, end: int) -> RocksStore:
         """Make the store anew, beside its place, and put it there when it is whole."""
@@ -126,7 +141,10 @@ class Changelog:
         self._progress(0, end - begin)
         try:
             if self._helpers is not None and end - begin >= HELPED:
+                # Others may have all helpers, for as long as their stores take.
+                self._wait(None)
                 self.replayed = await self._helpers.rebuild(self._request(new, end), self._progress)
+                self._wait(PATIENCE)
             else:
                 self.replayed = await rebuild(
                     consumer, tp, end, new, self._deadline_of, self._progress, SMALL
@@ -149,7 +167,14 @@ class Changelog:
         )
 
     def _progress(self, replayed: int, ahead: int) -> None:
-        self.replayed, self.ahead = replayed, ahead
+        if self._limit is not None and self._limit.when() is not None and replayed != self.replayed:
+            self._wait(PATIENCE)
+        self.replayed, self.ahead = replayed, max(0, ahead)
+
+    def _wait(self, seconds: float | None) -> None:
+        assert self._limit is not None
+        now = asyncio.get_running_loop().time()
+        self._limit.reschedule(None if seconds is None else now + seconds)
 
     async def _replay(self, consumer: AIOKafkaConsumer, store: RocksStore, end: int) -> None:
         """Bring `store` to the end of the changelog. Raises `_Stranger` when it cannot be."""
@@ -167,7 +192,7 @@ class Changelog:
         lineage, seen = store.meta("lineage"), False
         while True:
             position = await consumer.position(tp)
-            self.ahead = end - position
+            self._progress(self.replayed, end - position)
             if position >= end:
                 break
             for records in (await consumer.getmany(tp, timeout_ms=500)).values():
@@ -205,7 +230,7 @@ class Changelog:
         gone = self._deadlines(zip(rows, store.get_many(list(rows)), strict=True))
         coming = self._deadlines(rows.items())
         store.write(rows, coming, gone, {} if seen is None else seen.note())
-        self.replayed += len(records)
+        self._progress(self.replayed + len(records), self.ahead)
         return seen is not None
 
     def _deadlines(self, rows: Iterable[tuple[bytes, bytes | None]]) -> list[tuple[Instant, bytes]]:

@@ -407,6 +407,30 @@ async def test_all_in_front_of_the_claim_is_read(
     recovered.store.close()
 
 
+async def test_catching_up_that_comes_to_nothing_is_begun_anew(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that brings nothing more is given up; as long as records come, it is not."""
+    monkeypatch.setattr(changelog, "PATIENCE", 2.0)
+    client, tp = client_of(settings), TopicPartition(settings.topic("state"), 0)
+    journal = TopicPartition(settings.topic("tickets"), 0)
+    position = Item(POSITION, Position(0, "first", "here").encode(), [])
+    transactions = Transactions(client, "t-0", 10.0)
+    await transactions.start()
+    end = (await transactions.commit({tp: [position]}))[tp] + 1_000
+    log = Changelog(client, tp, journal, "here", toy_deadline)
+    began = time.monotonic()
+    reading = asyncio.create_task(log.catch_up(tmp_path / "store", end))
+    for _ in range(3):
+        await asyncio.sleep(1.0)
+        await transactions.commit({tp: [position]})
+    await transactions.close()
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reading, 15)
+    assert 4.0 < time.monotonic() - began < 10.0
+
+
 async def test_a_store_that_is_whole_is_not_rebuilt(settings: Settings, tmp_path: Path) -> None:
     """Whatever stands behind the last transaction, a control record or a probe, a store goes on."""
     client, tp = client_of(settings), TopicPartition(settings.topic("state"), 0)
