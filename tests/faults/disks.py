@@ -6,6 +6,7 @@ and limits; who writes there it may not know.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -47,12 +48,18 @@ class Disk:
     def full(self, pid: int) -> str:
         """Leave no byte free; `pid` writes here. Returns how."""
         if self.mounted:
-            used = shutil.disk_usage(self.path).used
-            _remount(self.path, used)
+            self._shrink()
             return "no space left"
         # Python and the JVM both get EFBIG instead of the signal's death.
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
         return "no file may grow"
+
+    def _shrink(self, tries: int = 100) -> None:
+        """Make the file system as small as what is in it, which grows meanwhile."""
+        for _ in range(tries - 1):
+            with contextlib.suppress(OSError):
+                return _remount(self.path, shutil.disk_usage(self.path).used)
+        _remount(self.path, shutil.disk_usage(self.path).used)
 
     def free(self, pid: int | None) -> None:
         """Make room again."""
