@@ -58,7 +58,8 @@ class Disk:
         """Make the file system as small as what is in it, which grows meanwhile."""
         for _ in range(tries - 1):
             with contextlib.suppress(OSError):
-                return _remount(self.path, shutil.disk_usage(self.path).used)
+                _remount(self.path, shutil.disk_usage(self.path).used)
+                return
         _remount(self.path, shutil.disk_usage(self.path).used)
 
     def free(self, pid: int | None) -> None:
