@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import gc
+import re
 import uuid
 from pathlib import Path
 
 from slastream.engine.rocks import RocksStore
 
+_OS_ERROR = re.compile(r"\(os error \d+\)$")
+
 
 def trouble(error: BaseException) -> str:
     """Return `disk` or `corrupt` when that is what RocksDB complains of, else an empty string.
 
-    Its errors are plain exceptions: their first word says of what kind they are.
+    Its errors are plain exceptions: their first word says of what kind they are. Those of its binding,
+    which keeps a file beside it, end as the operating system's do.
     """
     if type(error) is not Exception:
         return ""
     said = str(error)
-    return "disk" if said.startswith("IO error") else "corrupt" * said.startswith("Corruption")
+    if said.startswith("IO error") or _OS_ERROR.search(said):
+        return "disk"
+    return "corrupt" * said.startswith("Corruption")
 
 
 def abandon(store: RocksStore) -> None:

@@ -41,6 +41,7 @@ def test_a_store_that_could_not_be_written_is_opened_again(tmp_path: Path) -> No
     ("error", "said"),
     [
         (Exception("Corruption: block checksum mismatch"), "corrupt"),
+        (Exception("No space left on device (os error 28)"), "disk"),  # of the binding's own file
         (RuntimeError("IO error: of somebody else"), ""),
         (KeyError("x"), ""),
     ],
@@ -58,3 +59,16 @@ def test_a_harmed_store_is_kept_for_whoever_wants_to_look(tmp_path: Path) -> Non
 
     assert not path.exists()
     assert (aside / "CURRENT").exists()
+
+
+def test_a_store_that_cannot_be_begun_is_the_disk_s(tmp_path: Path) -> None:
+    """A disk that is full when a store is opened is no bug either, though RocksDB does not say it."""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+    try:
+        with pytest.raises(Exception, match="File too large") as caught:
+            RocksStore(tmp_path / "store")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+    assert disk.trouble(caught.value) == "disk"
