@@ -102,8 +102,8 @@ class Proxy:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._pump(reader, requests, answer=False))
                 both.create_task(self._pump(answers, writer, answer=True))
-        except* OSError:
-            pass
+        except* (OSError, RuntimeError):
+            pass  # one that is half closed refuses what is written to it
         finally:
             self._brokers.discard(requests)
             with contextlib.suppress(OSError, RuntimeError):
