@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
@@ -33,6 +34,12 @@ def run_to_end(task: Coroutine[Any, Any, T]) -> T:
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(task)
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Set `stop` when this process is told to go, by SIGTERM or by a terminal's Ctrl-C."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
 def log_to_stderr(level: str, quiet: Mapping[str, int] = AIOKAFKA, mark: str = "") -> None:

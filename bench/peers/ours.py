@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -28,7 +27,7 @@ from slastream.engine.partition import Partition
 from slastream.engine.recent import Recent
 from slastream.engine.row import deadline_of
 from slastream.engine.store import Store
-from slastream.running import log_to_stderr
+from slastream.running import log_to_stderr, stop_on_signals
 from slastream.settings import Settings
 from slastream.stream.app import Worker
 from slastream.stream.processes import Part, Processes
@@ -154,11 +153,6 @@ async def serve(args: argparse.Namespace, settings: Settings, part: Part | None 
                 say(f"done-{number}")
                 del left[number]
     await task
-
-
-def stop_on_signals(stop: asyncio.Event) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
 def say(word: str) -> None:

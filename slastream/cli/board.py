@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import click
 
 from slastream.cli.console import note
 from slastream.core.errors import Misconfigured
-from slastream.running import log_to_stderr, run_to_end
+from slastream.running import log_to_stderr, run_to_end, stop_on_signals
 from slastream.settings import Settings
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -102,9 +101,7 @@ async def _serve(settings: Settings, options: Any) -> None:
     from slastream.kafka.security import client_options
 
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop_on_signals(stop)
     async with Board(client_options(settings.broker), settings, options) as board:
         note(f"The board is at {board.url}")
         follow = asyncio.create_task(board.run())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import click
 
 from slastream.core.policy import Book
-from slastream.running import NOISY, log_to_stderr, run_to_end
+from slastream.running import NOISY, log_to_stderr, run_to_end, stop_on_signals
 from slastream.settings import Settings
 from slastream.stream.processes import Part, Processes
 
@@ -65,7 +64,7 @@ async def _run(
     from slastream.stream.app import Worker
 
     worker = Worker(settings, told, part=part)
-    _stop_on_signals(worker.stop)
+    stop_on_signals(worker.stop)
     if part is None:
         return await worker.run()
     orphaned = asyncio.create_task(part.orphaned())
@@ -78,10 +77,5 @@ async def _run(
 
 async def _run_several(settings: Settings, book: Sequence[str]) -> int:
     processes = Processes(settings, [sys.executable, "-m", "slastream", "worker"], book)
-    _stop_on_signals(processes.stop)
+    stop_on_signals(processes.stop)
     return await processes.run()
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)

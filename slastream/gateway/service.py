@@ -24,6 +24,7 @@ from slastream.gateway.endpoints import Endpoints
 from slastream.gateway.keys import Keys
 from slastream.gateway.writer import Writer
 from slastream.kafka.security import client_options
+from slastream.running import stop_on_signals
 from slastream.settings import Settings
 
 log = logging.getLogger("slastream.gateway")
@@ -214,10 +215,8 @@ class Gateway:
 async def serve(settings: Settings, options: Options) -> int:
     """Run a gateway until SIGTERM or SIGINT. SIGHUP reads its files again at once."""
     gateway = Gateway(settings, options)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, gateway.stop.set)
-    loop.add_signal_handler(signal.SIGHUP, gateway.look)
+    stop_on_signals(gateway.stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.look)
     return await gateway.run()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +19,7 @@ from slastream.notify.letters import Letters
 from slastream.notify.post import tls
 from slastream.notify.route import Route
 from slastream.notify.standing import PARTIAL, RESOLVE, TRIGGER, UPDATE
+from slastream.running import stop_on_signals
 from slastream.settings import Settings
 
 log = logging.getLogger("slastream.notify")
@@ -93,9 +93,7 @@ class Notifier:
 async def serve(settings: Settings, routes: Sequence[Route]) -> int:
     """Run all routes until SIGTERM or SIGINT."""
     notifier = Notifier(settings, routes)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, notifier.stop.set)
+    stop_on_signals(notifier.stop)
     return await notifier.run()
 
 

@@ -86,12 +86,6 @@ def _closed(batch: BatchBuilder, count: int) -> BatchBuilder:
     return batch
 
 
-def _heard(future: asyncio.Future[Any]) -> None:
-    """Take note of a failure that an earlier one keeps us from waiting for."""
-    if not future.cancelled():
-        future.exception()
-
-
 class Transactions:
     """A transactional producer for one partition. After `Fenced` or `Uncertain`, make a new one."""
 
@@ -168,7 +162,6 @@ class Transactions:
             for batch in batches_of(producer, items):
                 count = batch.record_count()
                 future = await producer.send_batch(batch, tp.topic, partition=tp.partition)
-                future.add_done_callback(_heard)
                 sent.append((tp, count, future))
         if offsets:
             await producer.send_offsets_to_transaction(dict(offsets), group)
@@ -191,6 +184,3 @@ class Transactions:
         """Let go of the connections; an open transaction is left for the next owner to abort."""
         with contextlib.suppress(Exception):
             await asyncio.wait_for(self._producer.stop(), 2.0)
-        waiter = self._producer._txn_manager._transaction_waiter
-        if waiter is not None and waiter.done():
-            _heard(waiter)

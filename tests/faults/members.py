@@ -20,11 +20,6 @@ from slastream.settings import Settings
 COMMAND = (sys.executable, "-m", "slastream", "worker")
 ROOT = Path(__file__).parents[2]
 
-TOLD = (
-    "broker", "prefix", "app_id", "instance_id", "data_dir", "web_port", "time", "ingest",
-    "session_timeout", "heartbeat_interval", "transaction_timeout", "chunk", "fires",
-)  # fmt: skip
-
 
 class Member:
     """One worker of a group, from start to start."""
@@ -62,13 +57,17 @@ class Member:
         """Start the command; `crash_at` names a point of a step at which it kills itself."""
         assert not self.running
         self.starts += 1
-        told = {f"SLASTREAM_{name.upper()}": str(getattr(self.settings, name)) for name in TOLD}
         clean = {k: v for k, v in os.environ.items() if not k.startswith("SLASTREAM_")}
         with self.log.open("ab") as log:
             log.write(f"-- start {self.starts} {crash_at}\n".encode())
             self._process = subprocess.Popen(
                 [*self._command, "--book", str(self._book)],
-                env={**clean, **told, **self._environ, "SLASTREAM_CRASH_AT": crash_at},
+                env={
+                    **clean,
+                    **self.settings.environ(),
+                    **self._environ,
+                    "SLASTREAM_CRASH_AT": crash_at,
+                },
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -207,10 +207,9 @@ class Process:
     """A worker with the toy in a process of its own, which can be killed."""
 
     def __init__(self, settings: Settings, log: Path, crash_at: str = "") -> None:
-        told = {name: str(getattr(settings, name)) for name in TOLD}
         environ = {
             **os.environ,
-            **{f"SLASTREAM_{name.upper()}": value for name, value in told.items()},
+            **settings.environ(),
             "SLASTREAM_CRASH_AT": crash_at,
             "PYTHONPATH": os.pathsep.join(
                 [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
@@ -237,20 +236,6 @@ class Process:
         self._file.close()
 
 
-TOLD = (
-    "broker",
-    "prefix",
-    "app_id",
-    "instance_id",
-    "data_dir",
-    "web_port",
-    "ingest",
-    "time",
-    "chunk",
-    "fires",
-)
-
-
 def arm(ticket: str, due: int) -> tuple[bytes, bytes]:
     return ticket.encode(), json.dumps({"due": due}).encode()
 
@@ -264,8 +249,7 @@ def now_ms() -> int:
 
 
 def main() -> None:
-    from slastream.running import log_to_stderr
-    from slastream.stream.app import NOISY
+    from slastream.running import NOISY, log_to_stderr
 
     log_to_stderr("info", NOISY)
 
